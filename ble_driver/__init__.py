@@ -1,0 +1,92 @@
+"""The contract between a mesh stack and a Bluetooth LE radio, and what every radio shares.
+
+Start with `create_driver`; write a radio of your own on `BaseDriver`.
+"""
+
+from .address import AddressType, address_to_int, normalise_address
+from .async_dispatcher import AsyncDispatcher
+from .att import ATT_HEADER, DEFAULT_MTU, MAX_FRAME, MAX_MTU, check_mtu, frame_size
+from .base_driver import BaseDriver, GattUUIDs
+from .checks import IDENTITY_LENGTH, MAX_NAME, as_bytes, check_identity
+from .dispatcher import Dispatcher, DispatcherClosedError, Timer, Worker
+from .errors import (
+    BLEDriverError,
+    ConnectCancelledError,
+    ConnectTimeoutError,
+    DataTypeError,
+    DriverStateError,
+    FrameTooLargeError,
+    InvalidAddressError,
+    InvalidFrameError,
+    InvalidIdentityError,
+    InvalidMTUError,
+    InvalidOptionError,
+    InvalidUUIDError,
+    LinkError,
+    MissingExtraError,
+    NotConnectedError,
+    NotOurServiceError,
+    OwnIdentityError,
+    PeerRefusedError,
+    RadioError,
+    SendQueueFull,
+    UnknownDriverError,
+)
+from .factory import available_drivers, create_driver, driver_class
+from .interface import BLEDriverInterface
+from .links import Link
+from .types import BLEDevice, DriverState, Role
+from .virtual_dispatcher import VirtualDispatcher
+
+__all__ = [
+    "ATT_HEADER",
+    "DEFAULT_MTU",
+    "IDENTITY_LENGTH",
+    "MAX_FRAME",
+    "MAX_MTU",
+    "MAX_NAME",
+    "AddressType",
+    "AsyncDispatcher",
+    "BLEDevice",
+    "BLEDriverError",
+    "BLEDriverInterface",
+    "BaseDriver",
+    "ConnectCancelledError",
+    "ConnectTimeoutError",
+    "DataTypeError",
+    "Dispatcher",
+    "DispatcherClosedError",
+    "DriverState",
+    "DriverStateError",
+    "FrameTooLargeError",
+    "GattUUIDs",
+    "InvalidAddressError",
+    "InvalidFrameError",
+    "InvalidIdentityError",
+    "InvalidMTUError",
+    "InvalidOptionError",
+    "InvalidUUIDError",
+    "Link",
+    "LinkError",
+    "MissingExtraError",
+    "NotConnectedError",
+    "NotOurServiceError",
+    "OwnIdentityError",
+    "PeerRefusedError",
+    "RadioError",
+    "Role",
+    "SendQueueFull",
+    "Timer",
+    "UnknownDriverError",
+    "VirtualDispatcher",
+    "Worker",
+    "address_to_int",
+    "as_bytes",
+    "available_drivers",
+    "check_identity",
+    "check_mtu",
+    "create_driver",
+    "driver_class",
+    "frame_size",
+    "normalise_address",
+]

@@ -1,0 +1,81 @@
+"""One link to one peer, and the bounded queue of frames that wait for it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .att import check_mtu, frame_size
+from .types import Role
+
+
+@dataclass(eq=False)
+class Link:
+    """A link as a driver keeps it. Drivers subclass it to hang their radio's handle on it.
+
+    Attributes:
+        address: the peer's address.
+        role: the role this node plays.
+        mtu: the ATT MTU in bytes.
+        identity: the 16 bytes read from the peer, if this node dialled.
+        closing: it is being ended; it takes no more frames.
+        greeted: the first frame has gone out.
+    """
+
+    address: str
+    role: Role
+    mtu: int
+    identity: bytes | None = None
+    closing: bool = False
+    greeted: bool = False
+    queue: SendQueue = field(default_factory=lambda: SendQueue())
+
+    def __post_init__(self) -> None:
+        check_mtu(self.mtu)
+
+    @property
+    def frame_size(self) -> int:
+        """The longest frame this link takes, in bytes."""
+        return frame_size(self.mtu)
+
+
+class SendQueue:
+    """Frames on their way to one peer, bounded in bytes.
+
+    The bound is a high-water mark: what comes at once (the frames of one packet) is taken whole while the queue is
+    below it, and refused whole above. So a packet is never half queued, and the memory is the bound plus one packet.
+    Not thread-safe; its owner holds a lock.
+    """
+
+    __slots__ = ("_frames", "draining", "queued", "refused")
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self.queued = 0  # bytes
+        self.refused = False  # somebody was turned away and waits for on_send_ready
+        self.draining = False  # a sender is at work on it
+
+    def offer(self, frames: Sequence[bytes], bound: int) -> bool:
+        """Take the frames, or refuse them and remember that somebody waits."""
+        if self.queued >= bound:
+            self.refused = True
+            return False
+        self._frames.extend(frames)
+        self.queued += sum(map(len, frames))
+        return True
+
+    def take(self) -> bytes | None:
+        """Return the next frame, or None if there is none."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        self.queued -= len(frame)
+        return frame
+
+    def has_room_again(self, bound: int) -> bool:
+        """Whether somebody who was refused should be told now: once, when the queue is half empty."""
+        if self.refused and self.queued <= bound // 2:
+            self.refused = False
+            return True
+        return False

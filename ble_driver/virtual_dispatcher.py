@@ -1,0 +1,132 @@
+"""The dispatcher of a test: an asyncio loop on virtual time, driven by the test itself.
+
+Nothing waits: when no call is due, the clock jumps to the next one. An hour of timers passes in milliseconds, and the
+same calls happen in the same order every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from .dispatcher import T, Worker
+from .errors import DriverStateError
+from .loop_dispatcher import LoopDispatcher
+
+
+class _TimeWarp(selectors.BaseSelector):
+    """A selector that lets time pass instead of waiting for files."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._files = selectors.SelectSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise RuntimeError("virtual time stands still: nothing is scheduled, and nothing can wake this loop")
+        self.now += max(timeout, 0.0)
+        return []
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._files.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._files.unregister(fileobj)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._files.get_map()
+
+    def close(self) -> None:
+        self._files.close()
+
+
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._warp = _TimeWarp()
+        super().__init__(self._warp)
+
+    def time(self) -> float:
+        return self._warp.now
+
+
+class VirtualDispatcher(LoopDispatcher):
+    """A dispatcher whose time passes only in `run_for` and `run_until`, on the thread that calls them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = _VirtualLoop()
+        self._thread_id = threading.get_ident()
+
+    def start(self) -> None:
+        """Do nothing: the test drives the loop."""
+
+    def close(self, timeout: float = 2.0) -> None:
+        """Cancel what is pending and free the loop."""
+        if self._loop is not None and not self._loop.is_running():
+            self._loop.run_until_complete(self._cancel_tasks(timeout))
+            self._loop.close()
+            self._loop = None
+
+    def __enter__(self) -> VirtualDispatcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def time(self) -> float:
+        return self.loop.time()
+
+    @property
+    def is_current(self) -> bool:
+        return self.owns_thread and self.loop.is_running()
+
+    def run_for(self, seconds: float) -> None:
+        """Let `seconds` of virtual time pass and make all calls that fall due in it."""
+        self.loop.call_later(seconds, self.loop.stop)
+        self.loop.run_forever()
+
+    def run_until(self, condition: Callable[[], object], timeout: float = 60.0, step: float = 0.01) -> bool:
+        """Let virtual time pass until `condition()` is true; return whether it became so within `timeout` seconds.
+
+        The condition is looked at every `step` seconds of virtual time.
+        """
+        deadline = self.time() + timeout
+        while not condition():
+            if self.time() >= deadline:
+                return False
+            self.run_for(step)
+        return True
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
+        if self.loop.is_running():
+            coroutine.close()
+            raise DriverStateError("the dispatcher cannot wait for itself: await the coroutine")
+        try:
+            return self.loop.run_until_complete(asyncio.wait_for(coroutine, timeout))
+        except asyncio.TimeoutError:  # not yet the built-in one in Python 3.10
+            raise TimeoutError(f"not done within {timeout} s of virtual time") from None
+
+    def create_worker(self, name: str) -> Worker:
+        return _LoopWorker(self)
+
+
+class _LoopWorker(Worker):
+    """On virtual time the loop itself is the worker: calls are made in order, each in a turn of its own."""
+
+    def __init__(self, dispatcher: VirtualDispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._closed = False
+
+    def post(self, function: Callable[..., object], *args: object) -> None:
+        if not self._closed:
+            self._dispatcher.call_soon(self._call, function, args)
+
+    def _call(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        if not self._closed:
+            function(*args)
+
+    def close(self, timeout: float) -> None:
+        self._closed = True
