@@ -117,7 +117,7 @@ class ThreadWorker(Worker):
         self._calls: queue.SimpleQueue[tuple[Callable[..., object], tuple[object, ...]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = self._aborted = False
 
     def post(self, function: Callable[..., object], *args: object) -> None:
         with self._lock:
@@ -130,7 +130,7 @@ class ThreadWorker(Worker):
 
     def _main(self) -> None:
         while (call := self._calls.get()) is not None:
-            if not self._closed:
+            if not self._aborted:
                 call_isolated(*call)
 
     def close(self, timeout: float) -> None:
@@ -138,8 +138,11 @@ class ThreadWorker(Worker):
             self._closed = True
             thread = self._thread
         self._calls.put(None)
-        if thread is not None and thread is not threading.current_thread():
+        if thread is threading.current_thread():
+            self._aborted = True
+        elif thread is not None:
             thread.join(timeout)
+            self._aborted = True
             if thread.is_alive():
                 logger.warning(
                     "worker %r is still busy after %.1f s; it ends with the call it is in", self._name, timeout

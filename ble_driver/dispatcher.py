@@ -43,7 +43,10 @@ class Worker(ABC):
 
     @abstractmethod
     def close(self, timeout: float) -> None:
-        """Take no more calls, drop those that wait, and give the one that runs `timeout` seconds to end."""
+        """Take no more calls, make those that wait if `timeout` seconds suffice, and none after.
+
+        Called from one of its own calls, it drops those that wait.
+        """
 
 
 class Dispatcher(ABC):

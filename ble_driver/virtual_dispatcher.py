@@ -9,12 +9,18 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from .dispatcher import T, Worker
+from .dispatcher import T, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
+
+
+#: Seconds by which the clock oversteps the moment it jumps to, so that a timer never fires before its time: asyncio
+#: makes calls that are due within its clock's resolution, and on a clock that stands still that could be for ever.
+TICK = 1e-9
 
 
 class _TimeWarp(selectors.BaseSelector):
@@ -27,7 +33,8 @@ class _TimeWarp(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("virtual time stands still: nothing is scheduled, and nothing can wake this loop")
-        self.now += max(timeout, 0.0)
+        if timeout > 0:
+            self.now += timeout + TICK
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -118,15 +125,21 @@ class _LoopWorker(Worker):
 
     def __init__(self, dispatcher: VirtualDispatcher) -> None:
         self._dispatcher = dispatcher
+        self._calls: deque[tuple[Callable[..., object], tuple[object, ...]]] = deque()
         self._closed = False
 
     def post(self, function: Callable[..., object], *args: object) -> None:
         if not self._closed:
-            self._dispatcher.call_soon(self._call, function, args)
+            self._calls.append((function, args))
+            self._dispatcher.call_soon(self._make_one)
 
-    def _call(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
-        if not self._closed:
-            function(*args)
+    def _make_one(self) -> None:
+        if self._calls:
+            call_isolated(*self._calls.popleft())
 
     def close(self, timeout: float) -> None:
         self._closed = True
+        if not self._dispatcher.is_current:
+            while self._calls:
+                self._make_one()
+        self._calls.clear()
