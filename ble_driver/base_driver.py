@@ -112,6 +112,7 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
         # The rest belongs to the dispatcher. What is wanted and what is so; `_control` makes them equal.
         self._want_scanning = self._scanning = False
         self._want_advertising = self._advertising = False
+        self._advertising_ended = False
         self._device_name: str | None = None
         self._radio_up = asyncio.Event()
         self._control_task: asyncio.Task[object] | None = None
@@ -202,6 +203,12 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
             known = self._links.get(link.address) is link
         if known:
             self._emit(self.on_mtu_changed, link.address, mtu)
+
+    def _report_advertising_ended(self) -> None:
+        """The radio has stopped to advertise by itself; it begins again if that is still wanted."""
+        # The flag is for an end that comes before `_set_advertising` has returned: a central may be that quick.
+        self._advertising_ended, self._advertising = True, False
+        self._kick()
 
     def _report_radio_lost(self, error: RadioError) -> None:
         """The radio is gone with all its links; it is brought up again until that succeeds."""
@@ -399,8 +406,9 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
         self._scanning = on
 
     async def _turn_advertising(self, on: bool) -> None:
+        self._advertising_ended = False
         await self._set_advertising(on)
-        self._advertising = on
+        self._advertising = on and not self._advertising_ended
 
     # --- links --------------------------------------------------------------------------------------------------------
 

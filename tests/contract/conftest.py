@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from .bumble_rig import BumbleRig
 from .rig import RealMockRig, Rig, VirtualMockRig
 
-RIGS: dict[str, type[Rig]] = {"mock-virtual": VirtualMockRig, "mock-real": RealMockRig}
+RIGS: dict[str, type[Rig]] = {"mock-virtual": VirtualMockRig, "mock-real": RealMockRig, "bumble": BumbleRig}
 
 
 @pytest.fixture(params=list(RIGS))

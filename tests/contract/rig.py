@@ -67,6 +67,10 @@ class Node:
         """Return the details of all events of one kind."""
         return [details for name, *details in list(self.events) if name == kind]
 
+    def met(self, other: Node) -> bool:
+        """Whether a link to the other node was reported."""
+        return other.address in [address for address, _ in self.of("connected")]
+
     def data(self, address: str) -> list[bytes]:
         """Return the frames that came from one peer."""
         return [data for sender, data in self.of("data") if sender == address]
@@ -121,7 +125,7 @@ class Rig(ABC):
         """Connect two nodes."""
         peripheral.driver.start_advertising()
         central.driver.connect(peripheral.address)
-        self.wait(lambda: central.of("connected") and peripheral.of("connected"))
+        self.wait(lambda: central.met(peripheral) and peripheral.met(central))
 
     def close(self) -> None:
         """Stop all nodes and say whether a rule for callbacks was broken."""

@@ -1,0 +1,41 @@
+"""Bumble radios: real HCI, ATT and GATT bytes over a radio daemon in this process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ble_driver import AsyncDispatcher
+from drivers.bumble_driver import BumbleDriver
+from drivers.bumble_driver.radio import RadioServer
+
+from .rig import AnyDriver, Node, RealTimeRig
+
+
+class BumbleRig(RealTimeRig):
+    """Drivers that share one radio daemon."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dispatcher = AsyncDispatcher("radio-daemon")
+        self._dispatcher.start()
+        self._server = RadioServer("127.0.0.1", 0)
+        self._dispatcher.run(self._server.start(), timeout=5.0)
+
+    def make_driver(self, **options: Any) -> AnyDriver:
+        return BumbleDriver(radio=f"127.0.0.1:{self._server.port}", **options)
+
+    def vanish(self, node: Node) -> None:
+        # As when the process is killed: the socket closes, and nobody says good-bye.
+        driver = node.driver
+        assert isinstance(driver, BumbleDriver)
+
+        def cut() -> None:
+            assert driver._transport is not None
+            driver._transport.sink.transport.abort()  # type: ignore[attr-defined]
+
+        driver.dispatcher.call_soon(cut)
+
+    def close(self) -> None:
+        super().close()
+        self._dispatcher.run(self._server.close(), timeout=5.0)
+        self._dispatcher.close()
