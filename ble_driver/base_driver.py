@@ -217,6 +217,9 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
         for link in list(self._links.values()):
             self._report_link_lost(link)
         self._report_error(error)
+        if self._control_task is not None:  # it may be waiting for the radio that is gone
+            self._control_task.cancel()
+            self._control_task = None
         self._kick()
 
     def _report_error(self, error: BLEDriverError) -> None:

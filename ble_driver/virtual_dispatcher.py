@@ -17,7 +17,6 @@ from .dispatcher import T, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
 
-
 #: Seconds by which the clock oversteps the moment it jumps to, so that a timer never fires before its time: asyncio
 #: makes calls that are due within its clock's resolution, and on a clock that stands still that could be for ever.
 TICK = 1e-9

@@ -45,8 +45,8 @@ IDENTITY_POLL = 0.1
 
 #: The keys of an interface section that Reticulum itself reads (rns 1.5.7).
 RETICULUM_KEYS = frozenset(
-    "name selected_interface_mode configured_bitrate type enabled interface_enabled mode interface_mode outgoing gravity "
-    "bitrate ifac_size network_name networkname pass_phrase passphrase bootstrap_only recursive_prs "
+    "name selected_interface_mode configured_bitrate type enabled interface_enabled mode interface_mode outgoing "
+    "gravity bitrate ifac_size network_name networkname pass_phrase passphrase bootstrap_only recursive_prs "
     "announce_cap announce_rate_grace announce_rate_penalty announce_rate_target "
     "announces_from_internal announces_to_internal ignore_config_warnings "
     "ingress_control egress_control ic_burst_freq ic_burst_freq_new ic_burst_hold ic_burst_penalty "

@@ -79,7 +79,8 @@ class Initiator:
         """Stop initiating. The connection may have been made in the very moment: then end it."""
         try:
             if not outcome.done():
-                await self._device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
+                cancel = hci.HCI_LE_Create_Connection_Cancel_Command()
+                await asyncio.wait_for(self._device.send_sync_command(cancel), CANCEL_TIMEOUT)
             connection = await asyncio.wait_for(outcome, CANCEL_TIMEOUT)
         except (LinkError, core.BaseBumbleError, asyncio.TimeoutError):
             return

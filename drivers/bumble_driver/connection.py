@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,11 +12,21 @@ from typing import Any, TypeVar
 from bumble import core
 from bumble.device import Connection
 from bumble.gatt_client import CharacteristicProxy
+from bumble.host import DataPacketQueue
 
 from ble_driver import Link, LinkError, PeerRefusedError, Role
 
-#: Frames handed to bumble before waiting until the radio has taken them: bumble's own queue has no bound.
-FRAMES_IN_FLIGHT = 8
+logger = logging.getLogger(__name__)
+
+#: Packets that one link may have in the controller before its next frame waits; a frame is three packets at most.
+PACKETS_PER_LINK = 12
+#: The same for all links together, so that a frame more still fits into the controller's 64 buffers. Beyond those,
+#: bumble queues without bound, in one queue in which a peer that does not listen holds up all others.
+PACKETS_IN_ALL = 60
+#: Seconds after which a peer that takes none of its packets is given up.
+STALL_TIMEOUT = 5.0
+#: Seconds between two looks at the queue, because bumble does not tell when a lost link leaves it.
+FLOW_POLL = 0.25
 
 T = TypeVar("T")
 
@@ -28,13 +39,11 @@ class BumbleLink(Link):
         connection: the connection.
         peer_rx: where to write frames to, if this node is central.
         subscribed: whether the central takes our notifications, if this node is peripheral.
-        in_flight: frames handed to bumble since it was last seen to be empty.
     """
 
     connection: Connection = field(kw_only=True)
     peer_rx: CharacteristicProxy[bytes] | None = None
     subscribed: bool = False
-    in_flight: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,8 +78,8 @@ async def unless_lost(connection: Connection, coroutine: Coroutine[Any, Any, T])
     task = asyncio.ensure_future(coroutine)
     try:
         await asyncio.wait((task, lost), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise PeerRefusedError(f"the link was lost while it was set up, reason 0x{lost.result():02x}")
+        if lost.done():  # the task may be done as well: bumble cancels a request whose connection ends
+            raise PeerRefusedError(f"the link was lost, reason 0x{lost.result():02x}")
         return task.result()
     finally:
         connection.remove_listener(connection.EVENT_DISCONNECTION, on_disconnection)
@@ -79,8 +88,48 @@ async def unless_lost(connection: Connection, coroutine: Coroutine[Any, Any, T])
             task.cancel()
 
 
+async def room_to_send(link: BumbleLink) -> None:
+    """Wait until the controller has room for a frame to this peer.
+
+    Raises:
+        LinkError: the link is lost, or the peer has taken nothing for too long.
+    """
+    connection = link.connection
+    loop = asyncio.get_running_loop()
+    progress, last = loop.time(), -1
+    while (queue := connection.data_packet_queue) is not None:
+        # bumble tells the packets of one link only here; its `drain` returns early while others fill the controller.
+        mine = queue._connection_state[connection.handle].in_flight
+        if mine < PACKETS_PER_LINK and queue.pending < PACKETS_IN_ALL:
+            return
+        if mine == 0 or mine != last:
+            progress, last = loop.time(), mine
+        elif loop.time() - progress > STALL_TIMEOUT:
+            raise LinkError(f"{link.address} has taken nothing for {STALL_TIMEOUT:g} s")
+        await _flow(queue)
+    raise LinkError("the connection is gone")
+
+
+async def _flow(queue: DataPacketQueue) -> None:
+    """Wait until packets were completed, or a moment."""
+    flow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_flow() -> None:
+        if not flow.done():
+            flow.set_result(None)
+
+    queue.on("flow", on_flow)
+    try:
+        await asyncio.wait((flow,), timeout=FLOW_POLL)
+    finally:
+        queue.remove_listener("flow", on_flow)
+
+
 async def disconnect(connection: Connection, timeout: float) -> None:
-    """End a connection; harmless if it has ended."""
+    """End a connection within `timeout` seconds; harmless if it has ended."""
     if connection.device.connections.get(connection.handle) is connection:
-        with link_errors("disconnecting"):
+        try:
             await asyncio.wait_for(connection.disconnect(), timeout)
+        except (core.BaseBumbleError, asyncio.TimeoutError) as error:
+            # The peer was faster, or the controller does not answer: its own end is then reported by itself.
+            logger.debug("disconnecting from %s: %r", connection.peer_address, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Coroutine
 from typing import Any
 
 from bumble import hci
@@ -27,7 +28,7 @@ from ble_driver import (
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import FRAMES_IN_FLIGHT, BumbleLink, disconnect, link_errors
+from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
 from .peripheral import UNHEARD_TIMEOUT, GattService, advertised_name, advertises, advertising_data
 
 logger = logging.getLogger(__name__)
@@ -137,29 +138,25 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         device = self._require_device()
         # bumble looks at this from the first report on, but sets it only after the scan has begun.
         device.scanning_is_passive = True
-        try:
-            if on:
-                await device.start_scanning(
-                    legacy=True, active=False, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
-                )
-            else:
-                await device.stop_scanning(legacy=True)
-        except BaseBumbleError as error:
-            raise RadioError(f"the radio cannot {'start' if on else 'stop'} scanning: {error!r}") from error
+        if on:
+            command = device.start_scanning(
+                legacy=True, active=False, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
+            )
+        else:
+            command = device.stop_scanning(legacy=True)
+        await _obeyed(command, f"{'start' if on else 'stop'} scanning")
 
     async def _set_advertising(self, on: bool) -> None:
         device = self._require_device()
         assert self._uuids is not None
-        try:
-            await device.stop_advertising()
-            if on:
-                await device.start_advertising(
-                    advertising_data=advertising_data(self._uuids.service, self._device_name),
-                    advertising_interval_min=ADVERTISING_INTERVAL,
-                    advertising_interval_max=ADVERTISING_INTERVAL,
-                )
-        except BaseBumbleError as error:
-            raise RadioError(f"the radio cannot {'start' if on else 'stop'} advertising: {error!r}") from error
+        await _obeyed(device.stop_advertising(), "stop advertising")
+        if on:
+            command = device.start_advertising(
+                advertising_data=advertising_data(self._uuids.service, self._device_name),
+                advertising_interval_min=ADVERTISING_INTERVAL,
+                advertising_interval_max=ADVERTISING_INTERVAL,
+            )
+            await _obeyed(command, "start advertising")
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         if self._uuids is None or not advertises(advertisement, self._uuids.service):
@@ -246,19 +243,26 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         if device is None or connection.handle not in device.connections:
             raise LinkError("the connection is gone")
         with link_errors("sending"):
-            if link.peer_rx is not None:
-                await link.peer_rx.write_value(frame, with_response=acknowledged)
+            await room_to_send(link)
+            if link.peer_rx is not None and acknowledged:
+                await unless_lost(connection, link.peer_rx.write_value(frame, with_response=True))
+            elif link.peer_rx is not None:
+                await link.peer_rx.write_value(frame)
             elif not link.subscribed or self._service is None:
                 raise LinkError("the central has not subscribed")
             else:
                 await device.notify_subscriber(connection, self._service.tx, frame)
-            link.in_flight += 1
-            if link.in_flight >= FRAMES_IN_FLIGHT:
-                await connection.drain()
-                link.in_flight = 0
 
     async def _close_link(self, link: BumbleLink) -> None:
         await disconnect(link.connection, ABANDON_TIMEOUT)
+
+
+async def _obeyed(command: Coroutine[Any, Any, object], what: str) -> None:
+    """Await a command to the controller; bumble would wait for ever for the answer of one that is gone."""
+    try:
+        await asyncio.wait_for(command, POWER_TIMEOUT)
+    except (BaseBumbleError, asyncio.TimeoutError) as error:
+        raise RadioError(f"the radio cannot {what}: {error!r}") from error
 
 
 def _split(address: hci.Address) -> tuple[str, AddressType]:

@@ -18,11 +18,25 @@ class BumbleRig(RealTimeRig):
         super().__init__()
         self._dispatcher = AsyncDispatcher("radio-daemon")
         self._dispatcher.start()
-        self._server = RadioServer("127.0.0.1", 0)
+        self._start_daemon(0)
+
+    def _start_daemon(self, port: int) -> None:
+        self._server = RadioServer("127.0.0.1", port)
         self._dispatcher.run(self._server.start(), timeout=5.0)
 
+    def restart_daemon(self) -> None:
+        """Let the radio go away and come back."""
+        port = self._server.port
+        self._dispatcher.run(self._server.close(), timeout=5.0)
+        self._start_daemon(port)
+
+    @property
+    def radio(self) -> str:
+        """Where the daemon listens."""
+        return f"127.0.0.1:{self._server.port}"
+
     def make_driver(self, **options: Any) -> AnyDriver:
-        return BumbleDriver(radio=f"127.0.0.1:{self._server.port}", **options)
+        return BumbleDriver(radio=self.radio, **options)
 
     def vanish(self, node: Node) -> None:
         # As when the process is killed: the socket closes, and nobody says good-bye.

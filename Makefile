@@ -1,0 +1,29 @@
+# Everything a new machine needs is installed by the targets themselves, into .venv.
+PYTHON ?= python3
+# Which rns the environment gets: RNS="rns==1.4.2 lxmf==1.1.1" tests against an older one.
+RNS ?= rns==1.5.7 lxmf==1.2.1
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint wheel clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.installed
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+wheel: $(VENV)/.installed
+	$(BIN)/python -m build --outdir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/.installed: setup.cfg pyproject.toml Makefile tools/make-venv
+	@tools/make-venv $(PYTHON) $(VENV) $(RNS)
+	@touch $@

@@ -1,0 +1,85 @@
+"""The one place where all controllers of a process meet."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from typing import TYPE_CHECKING
+
+from bumble import hci
+from bumble.link import LocalLink
+
+from .advertiser import Advertisement
+from .link import TIMEOUT_UNIT, RadioConnection
+
+if TYPE_CHECKING:
+    from .controller import RadioController
+
+_ADDRESS_PREFIX = bytes((0x0F, 0x0D))
+
+_RSSI = -50
+"""dBm. A neighbour in the same room."""
+
+
+class Air(LocalLink):
+    """Carries advertisements to whoever listens and decides when a broken link is noticed.
+
+    ``rng`` draws the advertising delays; pass a seeded one to repeat a run. ``supervision_timeout``, in seconds,
+    replaces the timeout that hosts asked for, so that tests need not wait for real ones.
+    """
+
+    def __init__(self, *, rng: random.Random | None = None, supervision_timeout: float | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # bumble: LocalLink.__init__ has no annotations
+        self.rng = rng or random.Random()
+        self._supervision_timeout = supervision_timeout
+        self._serial = itertools.count(1)
+        # A dict is an ordered set: who listens is told in the order in which they began, in every run.
+        self._listeners: dict[RadioController, None] = {}
+
+    def allocate_address(self) -> hci.Address:
+        """The next unused public address."""
+        address = _ADDRESS_PREFIX + next(self._serial).to_bytes(4, "big")
+        return hci.Address(address[::-1], hci.Address.PUBLIC_DEVICE_ADDRESS)
+
+    def rssi(self, sender: RadioController, receiver: RadioController) -> int:
+        """The signal strength, in dBm, with which ``receiver`` hears ``sender``. Override it to model distance."""
+        return _RSSI
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether an advertisement would reach anybody; silence costs nothing."""
+        return bool(self._listeners)
+
+    def set_listening(self, controller: RadioController, listening: bool) -> None:
+        """Note who scans or initiates: only those are told of advertisements."""
+        if listening:
+            self._listeners[controller] = None
+        else:
+            self._listeners.pop(controller, None)
+
+    def broadcast(self, advertisement: Advertisement) -> None:
+        """One advertising event: everybody who listens hears it now."""
+        for listener in tuple(self._listeners):  # hearing it may end an attempt, and with that the listening
+            if listener is not advertisement.sender:
+                listener.on_advertisement(advertisement)
+
+    def connect(self, central: RadioConnection, peripheral: RadioConnection) -> None:
+        """Make one link of two ends."""
+        central.peer, peripheral.peer = peripheral, central
+
+    def cut(self, connection: RadioConnection) -> None:
+        """This end falls silent without a word; the other notices when its supervision timeout has passed.
+
+        Core Spec Vol 6, Part B, section 4.5.2.
+        """
+        peer, connection.peer = connection.peer, None
+        if peer is None:
+            return
+        peer.peer = None
+        timeout = self._supervision_timeout
+        if timeout is None:
+            timeout = peer.parameters.timeout * TIMEOUT_UNIT
+        peer.supervision = asyncio.get_running_loop().call_later(
+            timeout, peer.radio.on_link_lost, peer, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
+        )

@@ -1,0 +1,1 @@
+"""The parts of the demo, one idea each. `examples/demo.py` says what it shows."""

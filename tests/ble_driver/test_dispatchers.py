@@ -1,0 +1,221 @@
+"""Both dispatchers: the same promises on real and on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from ble_driver import AsyncDispatcher, Dispatcher, DispatcherClosedError, DriverStateError, VirtualDispatcher
+
+Settle = Callable[[float], None]
+
+
+@pytest.fixture(params=["real", "virtual"])
+def any_dispatcher(request: pytest.FixtureRequest) -> Iterator[tuple[Dispatcher, Settle]]:
+    """A dispatcher, and how to let time pass for it."""
+    if request.param == "virtual":
+        virtual = VirtualDispatcher()
+        yield virtual, virtual.run_for
+        virtual.close()
+    else:
+        dispatcher = AsyncDispatcher()
+        dispatcher.start()
+        yield dispatcher, time.sleep
+        dispatcher.close()
+
+
+def test_calls_are_made_in_order_on_the_dispatcher(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
+    dispatcher, settle = any_dispatcher
+    made: list[int] = []
+    where: list[bool] = []
+    for n in range(100):
+        dispatcher.call_soon(lambda n=n: made.append(n))
+    dispatcher.call_soon(lambda: where.append(dispatcher.is_current))
+    assert not dispatcher.is_current
+    settle(0.1)
+    assert made == list(range(100))
+    assert where == [True]
+
+
+def test_timers_fire_once_in_time_order_or_never_when_cancelled(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
+    dispatcher, settle = any_dispatcher
+    fired: list[str] = []
+    dispatcher.call_later(0.10, fired.append, "late")
+    dispatcher.call_later(0.05, fired.append, "early")
+    cancelled = dispatcher.call_later(0.07, fired.append, "never")
+    settle(0.01)
+    assert fired == []
+    cancelled.cancel()
+    cancelled.cancel()
+    settle(0.3)
+    assert fired == ["early", "late"]
+
+
+def test_a_call_that_raises_harms_nothing(
+    any_dispatcher: tuple[Dispatcher, Settle], caplog: pytest.LogCaptureFixture
+) -> None:
+    dispatcher, settle = any_dispatcher
+    made: list[str] = []
+
+    def fail() -> None:
+        raise RuntimeError("this call is broken")
+
+    async def fail_too() -> None:
+        raise RuntimeError("this task is broken")
+
+    dispatcher.call_soon(fail)
+    dispatcher.call_later(0.01, fail)
+    dispatcher.call_soon(lambda: dispatcher.spawn(fail_too()))
+    dispatcher.call_later(0.02, made.append, "still alive")
+    settle(0.1)
+    assert made == ["still alive"]
+    assert caplog.text.count("this call is broken") >= 2
+    assert "this task is broken" in caplog.text
+
+
+def test_run_returns_raises_times_out_and_refuses_to_wait_for_itself(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
+    dispatcher, settle = any_dispatcher
+
+    async def double(n: int) -> int:
+        await asyncio.sleep(0.01)
+        if n < 0:
+            raise ValueError("negative")
+        return 2 * n
+
+    assert dispatcher.run(double(21), 5) == 42
+    with pytest.raises(ValueError, match="negative"):
+        dispatcher.run(double(-1), 5)
+    with pytest.raises(TimeoutError):
+        dispatcher.run(asyncio.sleep(10), 0.05)
+    caught: list[BaseException] = []
+
+    def inside() -> None:
+        try:
+            dispatcher.run(double(1), 5)
+        except DriverStateError as error:
+            caught.append(error)
+
+    dispatcher.call_soon(inside)
+    settle(0.1)
+    assert "cannot wait for itself" in str(caught[0])
+
+
+def test_a_worker_makes_calls_in_order_and_none_after_close(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
+    dispatcher, settle = any_dispatcher
+    worker = dispatcher.create_worker("worker")
+    made: list[int] = []
+    for n in range(50):
+        worker.post(made.append, n)
+    worker.post(lambda: 1 / 0)
+    worker.post(made.append, 50)
+    worker.close(timeout=5)  # what waits is done first
+    assert made == list(range(51))
+    worker.post(made.append, 51)
+    settle(0.05)
+    assert made == list(range(51))
+
+
+def test_calls_from_many_threads_all_arrive() -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    seen: list[tuple[int, int]] = []
+
+    def post(thread: int) -> None:
+        for n in range(500):
+            dispatcher.call_soon(seen.append, (thread, n))
+
+    threads = [threading.Thread(target=post, args=(t,)) for t in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    dispatcher.run(asyncio.sleep(0), 5)
+    dispatcher.close()
+    assert len(seen) == 4000
+    assert all([n for t, n in seen if t == thread] == list(range(500)) for thread in range(8))
+
+
+def test_a_timer_may_be_cancelled_from_another_thread() -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    fired: list[int] = []
+    timer = dispatcher.call_later(0.1, fired.append, 1)
+    timer.cancel()
+    time.sleep(0.2)
+    dispatcher.close()
+    assert fired == []
+
+
+def test_close_cancels_waits_and_may_be_repeated_and_undone() -> None:
+    dispatcher = AsyncDispatcher("to-be-closed")
+    ended: list[str] = []
+
+    async def wait_for_ever() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("cancelled")
+
+    for _ in range(3):
+        dispatcher.start()
+        dispatcher.start()
+        dispatcher.call_soon(lambda: dispatcher.spawn(wait_for_ever()))
+        dispatcher.run(asyncio.sleep(0.01), 5)
+        dispatcher.close()
+        dispatcher.close()
+        assert not [t for t in threading.enumerate() if t.name == "to-be-closed"]
+        with pytest.raises(DispatcherClosedError):
+            dispatcher.call_soon(print)
+    assert ended == ["cancelled"] * 3
+
+
+def test_close_from_a_callback_does_not_wait_for_itself() -> None:
+    dispatcher = AsyncDispatcher("closes-itself")
+    dispatcher.start()
+    dispatcher.call_soon(dispatcher.close)
+    deadline = time.monotonic() + 5
+    while [t for t in threading.enumerate() if t.name == "closes-itself"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_blocked_dispatcher_is_closed_in_time_and_named(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    release = threading.Event()
+
+    def block() -> None:
+        release.wait(10)
+
+    dispatcher.call_soon(block)
+    begun = time.monotonic()
+    with caplog.at_level(logging.ERROR):
+        dispatcher.close(timeout=0.3)
+    assert time.monotonic() - begun < 2
+    assert "it is blocked in" in caplog.text
+    assert "in block" in caplog.text
+    release.set()
+
+
+def test_virtual_time_passes_only_when_told_and_then_exactly() -> None:
+    with VirtualDispatcher() as dispatcher:
+        begun = time.monotonic()
+        times: list[float] = []
+
+        def tick() -> None:
+            times.append(dispatcher.time())
+            dispatcher.call_later(60, tick)
+
+        dispatcher.call_later(60, tick)
+        assert dispatcher.time() == 0
+        dispatcher.run_for(3601)
+        assert [round(at, 3) for at in times] == [60.0 * n for n in range(1, 61)]
+        assert all(at >= 60.0 * n for n, at in enumerate(times, 1))  # never too early
+        assert not dispatcher.run_until(lambda: False, timeout=100)
+        assert dispatcher.run_until(lambda: len(times) == 70, timeout=1000)
+        assert time.monotonic() - begun < 5

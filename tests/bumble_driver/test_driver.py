@@ -1,0 +1,167 @@
+"""What only the bumble driver has: a radio that can go away, a controller with few buffers, options of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bumble import hci
+from bumble.core import UUID
+from bumble.device import Device, Peer
+from bumble.transport.tcp_client import open_tcp_client_transport
+
+from ble_driver import AsyncDispatcher, DriverState, InvalidAddressError, InvalidOptionError, RadioError, SendQueueFull
+from drivers.bumble_driver import BumbleDriver
+from drivers.bumble_driver.radio import RadioServer
+from tests.contract.bumble_rig import BumbleRig
+from tests.contract.rig import UUIDS, Node
+from tests.reticulum.processes import running, wait_for
+
+
+@pytest.fixture
+def rig() -> Iterator[BumbleRig]:
+    rig = BumbleRig()
+    yield rig
+    rig.close()
+
+
+def test_a_radio_that_goes_away_is_named_and_used_again_when_it_is_back(rig: BumbleRig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_scanning()
+    rig.link(alice, bob)
+    rig.restart_daemon()
+    rig.wait(lambda: alice.of("disconnected") and bob.of("disconnected") and alice.errors())
+    assert isinstance(alice.errors()[0], RadioError)
+    assert "it is looked for until it is back" in str(alice.errors()[0])
+    # What was wanted still is: both come back to what they did.
+    rig.wait(lambda: alice.driver.state is DriverState.SCANNING and bob.driver.state is DriverState.ADVERTISING)
+    alice.events.clear()
+    bob.events.clear()
+    rig.wait(lambda: alice.of("discovered"))
+    rig.link(alice, bob)
+
+
+def test_a_radio_that_was_never_there_is_named_once_and_stop_is_quick() -> None:
+    driver = BumbleDriver(radio="127.0.0.1:9")
+    node = Node(driver, b"x" * 16)
+    node.start()
+    driver.start_scanning()
+    driver.connect("02:00:00:00:00:99")
+    wait_for(node.errors, 5)
+    wait_for(lambda: len(node.errors()) == 1, 3)
+    assert "start one with python -m drivers.bumble_driver.radio" in str(node.errors()[0])
+    driver.stop()
+    assert len(node.errors()) == 1
+    assert driver.connecting_peers == []
+
+
+def test_a_peer_that_listens_no_more_holds_up_nobody_and_is_given_up(rig: BumbleRig) -> None:
+    """Its process is stopped, so its controller's buffers stay full."""
+    hub, other = rig.node(), rig.node()
+    rig.link(hub, other)
+    script = Path(__file__).with_name("sleepy_peer.py")
+
+    def fill(address: str) -> None:
+        with contextlib.suppress(SendQueueFull):
+            while True:
+                hub.driver.send(address, bytes(500))
+
+    hub.hooks["ready"] = fill
+    with running(str(script), rig.radio, hub.address) as sleepy:
+        hub.driver.start_advertising()
+        rig.wait(lambda: len(hub.driver.connected_peers) == 2)
+        (address,) = set(hub.driver.connected_peers) - {other.address}
+        wait_for(lambda: sleepy.events("ready"), 10)
+        os.kill(sleepy.events("ready")[0]["pid"], signal.SIGSTOP)
+        try:
+            fill(address)  # and again whenever there is room, until the sockets in between are full too
+            for n in range(100):
+                hub.driver.send(other.address, bytes([n]) * 100)
+            rig.wait(lambda: len(other.of("data")) == 100, timeout=3)
+            rig.wait(lambda: hub.driver.connected_peers == [other.address], timeout=20)
+        finally:
+            os.kill(sleepy.events("ready")[0]["pid"], signal.SIGCONT)
+
+
+def test_a_central_that_says_nothing_is_ended(rig: BumbleRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.bumble_driver.driver.UNHEARD_TIMEOUT", 0.3)
+    alice = rig.node()
+    alice.driver.start_advertising()
+
+    async def say_nothing() -> int:
+        async with await open_tcp_client_transport(rig.radio) as transport:
+            device = Device.with_hci("mute", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+            await device.power_on()
+            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+            ended = asyncio.get_running_loop().create_future()
+            connection.on("disconnection", ended.set_result)
+            return int(await asyncio.wait_for(ended, 5))
+
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    assert dispatcher.run(say_nothing(), 15) == hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
+    dispatcher.close()
+    assert alice.of("connected") == []
+
+
+def test_the_service_is_as_the_protocol_says(rig: BumbleRig) -> None:
+    alice = rig.node(identity=b"alice's identity")
+    alice.driver.start_advertising()
+    found: dict[str, int] = {}
+
+    async def look() -> bytes:
+        async with await open_tcp_client_transport(rig.radio) as transport:
+            device = Device.with_hci("looker", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+            await device.power_on()
+            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+            peer = Peer(connection)
+            (service,) = await peer.discover_service(UUID(UUIDS[0]))
+            for characteristic in await service.discover_characteristics():
+                found[characteristic.uuid.to_hex_str("-").lower()] = int(characteristic.properties)
+            (identity,) = [c for c in service.characteristics if c.uuid == UUID(UUIDS[3])]
+            value = bytes(await peer.read_value(identity))
+            await connection.disconnect()
+            return value
+
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    assert dispatcher.run(look(), 15) == b"alice's identity"
+    dispatcher.close()
+    read, write_command, write, notify = 0x02, 0x04, 0x08, 0x10  # Core Spec 5.4, Vol 3, Part G, 3.3.1.1
+    assert found == {UUIDS[1]: write | write_command, UUIDS[2]: read | notify, UUIDS[3]: read}
+
+
+def test_a_given_address_is_used(rig: BumbleRig) -> None:
+    assert rig.node(address="c1:02:03:04:05:06").address == "C1:02:03:04:05:06"
+
+
+@pytest.mark.parametrize("radio", ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:port", ":7700", 7700, "127.0.0.1:70000"])
+def test_a_bad_radio_is_refused(radio: object) -> None:
+    with pytest.raises(InvalidOptionError, match="host:port"):
+        BumbleDriver(radio=radio)  # type: ignore[arg-type]
+
+
+def test_an_address_that_is_not_random_static_is_refused() -> None:
+    with pytest.raises(InvalidOptionError, match="C0 to FF"):
+        BumbleDriver(address="02:00:00:00:00:01")
+    with pytest.raises(InvalidAddressError):
+        BumbleDriver(address="nonsense")
+
+
+def test_the_daemon_is_not_needed_to_be_a_process() -> None:
+    """`RadioServer` in one's own program serves as well."""
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    server = RadioServer("127.0.0.1", 0)
+    dispatcher.run(server.start(), 5)
+    node = Node(BumbleDriver(radio=f"127.0.0.1:{server.port}"), b"x" * 16)
+    node.start()
+    wait_for(lambda: node.driver.local_address, 5)
+    node.driver.stop()
+    dispatcher.run(server.close(), 5)
+    dispatcher.close()

@@ -1,0 +1,1 @@
+"""Tests of the radio daemon: HCI over TCP, real bytes, real sockets."""
