@@ -49,7 +49,8 @@ class AsyncDispatcher(LoopDispatcher):
         try:
             loop.run_forever()
         finally:
-            self._loop = self._thread_id = None
+            if self._loop is loop:  # a callback may have closed this one, and somebody started the next already
+                self._loop = self._thread_id = None
             loop.close()
 
     def close(self, timeout: float = 2.0) -> None:

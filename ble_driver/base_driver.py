@@ -243,7 +243,8 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
         uuids = GattUUIDs(*map(normalise_uuid, (service_uuid, rx_char_uuid, tx_char_uuid, identity_char_uuid)))
         with self._lock:
             if self._phase is not _Phase.STOPPED:
-                raise DriverStateError("the driver is started already: stop it before starting it again")
+                so = "started already" if self._phase is _Phase.STARTED else "still stopping"
+                raise DriverStateError(f"the driver is {so}: it can be started again once it has stopped")
             self._phase = _Phase.STARTED
         self._uuids = uuids
         self._radio_up = asyncio.Event()  # an Event belongs to the loop that first waits for it

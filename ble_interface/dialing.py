@@ -51,6 +51,7 @@ class DialPolicy:
         """There is, or was, a link to this peer: if it breaks, its grace begins anew."""
         heard = self._remember(address, now)
         heard.since, heard.identity = now, identity
+        heard.not_before = max(heard.not_before, now + self._rng.uniform(0, JITTER))
 
     def identity_of(self, address: str) -> bytes | None:
         """Return the identity that was last found at an address."""

@@ -136,6 +136,37 @@ def test_the_service_is_as_the_protocol_says(rig: BumbleRig) -> None:
     assert found == {UUIDS[1]: write | write_command, UUIDS[2]: read | notify, UUIDS[3]: read}
 
 
+def test_an_mtu_that_changes_after_the_link_was_reported_is_told(rig: BumbleRig) -> None:
+    alice = rig.node()
+    alice.driver.start_advertising()
+
+    async def subscribe_first() -> None:
+        async with await open_tcp_client_transport(rig.radio) as transport:
+            device = Device.with_hci("late", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+            await device.power_on()
+            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+            peer = Peer(connection)
+            (service,) = await peer.discover_service(UUID(UUIDS[0]))
+            characteristics = {c.uuid: c for c in await service.discover_characteristics()}
+            await peer.subscribe(characteristics[UUID(UUIDS[2])])
+            await peer.request_mtu(100)
+            await characteristics[UUID(UUIDS[1])].write_value(b"done", with_response=True)
+            await connection.disconnect()
+
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    dispatcher.run(subscribe_first(), 15)
+    dispatcher.close()
+    rig.wait(lambda: alice.of("disconnected"))
+    address = "C0:00:00:00:00:01"
+    assert alice.events == [
+        ("connected", address, 23),
+        ("mtu", address, 100),
+        ("data", address, b"done"),
+        ("disconnected", address),
+    ]
+
+
 def test_a_given_address_is_used(rig: BumbleRig) -> None:
     assert rig.node(address="c1:02:03:04:05:06").address == "C1:02:03:04:05:06"
 
