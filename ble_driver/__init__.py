@@ -34,7 +34,7 @@ from .errors import (
 )
 from .factory import available_drivers, create_driver, driver_class
 from .interface import BLEDriverInterface
-from .links import Link
+from .links import Link, Packet
 from .types import BLEDevice, DriverState, Role
 from .virtual_dispatcher import VirtualDispatcher
 
@@ -72,6 +72,7 @@ __all__ = [
     "NotConnectedError",
     "NotOurServiceError",
     "OwnIdentityError",
+    "Packet",
     "PeerRefusedError",
     "RadioError",
     "Role",

@@ -31,7 +31,7 @@ from .errors import (
     SendQueueFull,
 )
 from .interface import BLEDriverInterface, Bytes
-from .links import Link
+from .links import Link, Packet
 from .types import BLEDevice, DriverState, Role
 from .uuids import normalise_uuid
 
@@ -157,6 +157,13 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
             frame: what to send.
             acknowledged: use a write request and wait for the answer; only when this node is central.
         """
+
+    async def _transmit_packet(self, link: L, packet: Packet) -> None:
+        """Send the frames of one packet. A radio whose links share something overrides this to keep them together."""
+        for frame in packet:
+            acknowledged = link.role is Role.CENTRAL and not link.greeted
+            link.greeted = True
+            await self._transmit(link, frame, acknowledged)
 
     def _identity_changed(self) -> None:
         """Make `_identity` readable; for radios that do not look at it when it is read."""
@@ -516,9 +523,9 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
             self._require_started()
             links = [self._require_link(address) for address in addresses]
             limit = min((link.frame_size for link in links), default=0)
-            checked = [check_frame(frame, limit, ", ".join(addresses)) for frame in frames] if links else []
+            packet = tuple(check_frame(frame, limit, ", ".join(addresses)) for frame in frames) if links else ()
             for link in links:
-                if not link.queue.offer(checked, SEND_QUEUE_BYTES):
+                if not link.queue.offer(packet, SEND_QUEUE_BYTES):
                     full.append(link.address)
                 elif not link.queue.draining:
                     link.queue.draining = True
@@ -542,17 +549,15 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
         queue = link.queue
         while not link.closing:
             with self._lock:
-                frame = queue.take()
-                if frame is None:
+                packet = queue.take()
+                if packet is None:
                     queue.draining = False
                     return
                 ready = queue.has_room_again(SEND_QUEUE_BYTES)
             if ready:
                 self._emit(self.on_send_ready, link.address)
-            acknowledged = link.role is Role.CENTRAL and not link.greeted
-            link.greeted = True
             try:
-                await self._transmit(link, frame, acknowledged)
+                await self._transmit_packet(link, packet)
             except LinkError as error:
                 logger.info("%s: sending to %s failed, closing the link: %s", type(self).__name__, link.address, error)
                 self._begin_close(link)

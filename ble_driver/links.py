@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from .att import check_mtu, frame_size
@@ -40,38 +39,42 @@ class Link:
         return frame_size(self.mtu)
 
 
-class SendQueue:
-    """Frames on their way to one peer, bounded in bytes.
+Packet = tuple[bytes, ...]
+"""The frames that were handed in together; nothing may come between them (PROTOCOL.md, Frames)."""
 
-    The bound is a high-water mark: what comes at once (the frames of one packet) is taken whole while the queue is
-    below it, and refused whole above. So a packet is never half queued, and the memory is the bound plus one packet.
+
+class SendQueue:
+    """Packets on their way to one peer, bounded in bytes.
+
+    The bound is a high-water mark: a packet is taken whole while the queue is below it, and refused whole above. So
+    none is ever half queued, and the memory is the bound plus one packet.
     Not thread-safe; its owner holds a lock.
     """
 
-    __slots__ = ("_frames", "draining", "queued", "refused")
+    __slots__ = ("_packets", "draining", "queued", "refused")
 
     def __init__(self) -> None:
-        self._frames: deque[bytes] = deque()
+        self._packets: deque[Packet] = deque()
         self.queued = 0  # bytes
         self.refused = False  # somebody was turned away and waits for on_send_ready
         self.draining = False  # a sender is at work on it
 
-    def offer(self, frames: Sequence[bytes], bound: int) -> bool:
-        """Take the frames, or refuse them and remember that somebody waits."""
+    def offer(self, packet: Packet, bound: int) -> bool:
+        """Take the packet, or refuse it and remember that somebody waits."""
         if self.queued >= bound:
             self.refused = True
             return False
-        self._frames.extend(frames)
-        self.queued += sum(map(len, frames))
+        self._packets.append(packet)
+        self.queued += sum(map(len, packet))
         return True
 
-    def take(self) -> bytes | None:
-        """Return the next frame, or None if there is none."""
-        if not self._frames:
+    def take(self) -> Packet | None:
+        """Return the next packet, or None if there is none."""
+        if not self._packets:
             return None
-        frame = self._frames.popleft()
-        self.queued -= len(frame)
-        return frame
+        packet = self._packets.popleft()
+        self.queued -= sum(map(len, packet))
+        return packet
 
     def has_room_again(self, bound: int) -> bool:
         """Whether somebody who was refused should be told now: once, when the queue is half empty."""

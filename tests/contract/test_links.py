@@ -102,6 +102,22 @@ def test_two_nodes_that_dial_each_other_get_one_link(rig: Rig) -> None:
     assert {alice.driver.peer_role(bob.address), bob.driver.peer_role(alice.address)} == set(Role)
 
 
+def test_an_attempt_that_the_peer_forestalled_is_taken_back(rig: Rig) -> None:
+    """Its time-out, seconds later, would take the good link down (PROTOCOL.md, BlueZ facts)."""
+    alice, bob, carol = rig.node(connect_timeout=3.0), rig.node(), rig.node()
+    alice.driver.connect(bob.address)  # who cannot be heard yet
+    rig.settle(0.2)
+    rig.link(bob, alice)
+    assert alice.driver.connecting_peers == []
+    carol.driver.start_advertising()
+    alice.driver.connect(carol.address)
+    rig.wait(lambda: alice.met(carol), timeout=2.0)  # the radio is free
+    bob.driver.start_advertising()
+    rig.settle(3.2)
+    assert sorted(alice.driver.connected_peers) == sorted([bob.address, carol.address])
+    assert [kind for kind, *_ in alice.events] == ["connected", "connected"]
+
+
 def test_dialling_nobody_times_out_and_blocks_nothing(rig: Rig) -> None:
     alice, bob = rig.node(connect_timeout=0.4), rig.node()
     alice.driver.connect(ABSENT)
