@@ -6,17 +6,31 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bumble import hci
 from bumble.core import UUID
-from bumble.device import Device, Peer
+from bumble.device import Connection, Device, Peer
+from bumble.gatt import CharacteristicValue
 from bumble.transport.tcp_client import open_tcp_client_transport
 
-from ble_driver import AsyncDispatcher, DriverState, InvalidAddressError, InvalidOptionError, RadioError, SendQueueFull
+from ble_driver import (
+    AsyncDispatcher,
+    DriverState,
+    GattUUIDs,
+    InvalidAddressError,
+    InvalidOptionError,
+    PeerRefusedError,
+    RadioError,
+    SendQueueFull,
+)
 from drivers.bumble_driver import BumbleDriver
+from drivers.bumble_driver.central import Initiator
+from drivers.bumble_driver.peripheral import GattService, advertising_data
 from drivers.bumble_driver.radio import RadioServer
 from tests.contract.bumble_rig import BumbleRig
 from tests.contract.rig import UUIDS, Node
@@ -165,6 +179,75 @@ def test_an_mtu_that_changes_after_the_link_was_reported_is_told(rig: BumbleRig)
         ("data", address, b"done"),
         ("disconnected", address),
     ]
+
+
+def test_a_peripheral_that_hangs_up_during_the_set_up_is_named(rig: BumbleRig) -> None:
+    alice = rig.node()
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    stop = asyncio.Event()
+    ready = threading.Event()
+    endings: list[asyncio.Future[None]] = []
+
+    async def hang_up_when_asked_for_the_identity() -> None:
+        async with await open_tcp_client_transport(rig.radio) as transport:
+            device = Device.with_hci("rude", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+
+            def read(connection: Connection) -> bytes:
+                endings.append(asyncio.ensure_future(connection.disconnect()))
+                raise RuntimeError("so bumble gives no answer at all")
+
+            service = GattService(GattUUIDs(*UUIDS), lambda: b"x" * 16, lambda *_: None, lambda *_: None)
+            service.service.characteristics[2].value = CharacteristicValue(read=read)
+            device.add_service(service.service)
+            await device.power_on()
+            await device.start_advertising(advertising_data=advertising_data(UUIDS[0], None))
+            ready.set()
+            await stop.wait()
+
+    dispatcher.call_soon(lambda: dispatcher.spawn(hang_up_when_asked_for_the_identity()))
+    assert ready.wait(5)
+    alice.driver.connect("C0:00:00:00:00:01")
+    rig.wait(alice.failures)
+    dispatcher.close()
+    assert isinstance(alice.failures()[0], PeerRefusedError)
+    assert alice.driver.connecting_peers == []
+
+
+def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: BumbleRig) -> None:
+    bob = rig.node()
+    bob.driver.start_advertising()
+
+    async def give_up_at_the_last_moment() -> list[int]:
+        async with await open_tcp_client_transport(rig.radio) as transport:
+            device = Device.with_hci("dialler", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+            await device.power_on()
+            target = hci.Address(bob.address, hci.AddressType.RANDOM_DEVICE)
+            task = asyncio.ensure_future(Initiator(device).connect(target))
+            device.on("connection", lambda _: task.cancel())
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            assert task.cancelled()
+            return list(device.connections)
+
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    assert dispatcher.run(give_up_at_the_last_moment(), 15) == []
+    dispatcher.close()
+
+
+def test_the_scan_is_passive_before_its_first_report(rig: BumbleRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    start = Device.start_scanning
+
+    async def spy(device: Device, **options: Any) -> None:
+        seen.append(device.scanning_is_passive)
+        await start(device, **options)
+
+    monkeypatch.setattr(Device, "start_scanning", spy)
+    rig.node().driver.start_scanning()
+    rig.wait(lambda: seen)
+    assert seen == [True]
 
 
 def test_a_given_address_is_used(rig: BumbleRig) -> None:
