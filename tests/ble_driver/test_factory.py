@@ -27,13 +27,13 @@ def test_a_driver_is_made_by_name() -> None:
     driver = create_driver("mock", air=VirtualAir(), mtu=185)
     assert isinstance(driver, MockBLEDriver)
     assert driver.mtu == 185
-    assert {"mock", "bumble"} <= set(available_drivers())
+    assert {"bleak", "bumble", "mock"} <= set(available_drivers())
 
 
 def test_an_unknown_driver_is_named_with_the_one_that_was_meant() -> None:
     with pytest.raises(UnknownDriverError, match="no driver is called 'mok': did you mean 'mock'"):
         create_driver("mok")
-    with pytest.raises(UnknownDriverError, match="it has: bumble, mock"):
+    with pytest.raises(UnknownDriverError, match="it has: bleak, bumble, mock"):
         create_driver("zigbee")
 
 
