@@ -5,13 +5,17 @@ RNS ?= rns==1.5.7 lxmf==1.2.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint wheel clean
+.PHONY: demo test test-bluez lint wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
+
+# Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
+test-bluez: $(VENV)/.installed
+	@$(BIN)/python -m tests.bluez -v
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,0 +1,115 @@
+"""``python -m tests.bluez``: the lane of real BlueZ."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fnmatch
+import logging
+import os
+import platform
+import signal
+import sys
+import time
+from pathlib import Path
+
+from .build.cache import Cache
+from .build.commands import BuildError
+from .build.roots import ROOTS, GuestRoot, build_all
+from .runner import Result, Runner, Verdict
+from .scenario import SCENARIOS, Scenario
+from .vm import accelerator
+
+#: Seconds for everything but building; the lane has to stay below it.
+LIMIT = 1500.0
+#: Seconds after the limit at which the process is killed if it has not ended; its children die with it.
+HARD_LIMIT_MARGIN = 60
+
+
+def say(text: str) -> None:
+    """Print a line now."""
+    print(text, flush=True)  # noqa: T201 - a command line speaks to its user
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bluez", description="Scenarios on real BlueZ, in guests.")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="names or patterns (default: all)")
+    parser.add_argument(
+        "--root", action="append", choices=list(ROOTS), help="Debian suite of the guests (default: all)"
+    )
+    parser.add_argument("--logs", type=Path, help="where logs of failures go (default: in the cache)")
+    parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for all scenarios (default: %(default)g)")
+    parser.add_argument("--tcg", action="store_true", help="do not try KVM")
+    parser.add_argument("--list", action="store_true", help="list scenarios and end")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: everything")
+    return parser.parse_args()
+
+
+def _chosen(patterns: list[str]) -> list[Scenario]:
+    chosen = [each for each in SCENARIOS.values() if not patterns or any(_fits(each, text) for text in patterns)]
+    if not chosen:
+        raise BuildError(f"no scenario fits {' '.join(patterns)}; there are: {', '.join(SCENARIOS)}")
+    return chosen
+
+
+def _fits(scenario: Scenario, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(scenario.name, pattern)
+
+
+async def _run(options: argparse.Namespace, roots: list[GuestRoot], logs: Path) -> list[Result]:
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    how = accelerator.TCG if options.tcg else await accelerator.choose(roots[0].kernel)
+    say(f"{how.name} on {os.cpu_count()} cores of {platform.machine()}: {how.reason}")
+    results: list[Result] = []
+    async with asyncio.timeout(options.limit):
+        for root in roots:
+            say(f"{root.name}, Linux {root.kernel.version}:")
+            results += await Runner(root, how, logs, say).run(_chosen(options.scenarios))
+    return results
+
+
+def main() -> int:
+    """Build, run, and say how it went; return the exit code."""
+    options = _parse()
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
+    logging.basicConfig(level=level, format="%(relativeCreated)8d %(name)s: %(message)s")
+    logging.getLogger("tests.bluez.build").setLevel(min(level, logging.INFO))
+    from . import scenarios  # noqa: F401 - registers them
+
+    if options.list:
+        for each in SCENARIOS.values():
+            say(f"{each.name}: {(each.body.__doc__ or '').strip()}")
+        return 0
+    cache = Cache()
+    logs = (options.logs or cache.directory / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}").resolve()
+    try:
+        _chosen(options.scenarios)
+        roots = build_all(cache, tuple(options.root or ROOTS))
+    except BuildError as error:
+        say(f"cannot run: {error}")
+        return 2
+    cache.tidy()
+    signal.alarm(int(options.limit) + HARD_LIMIT_MARGIN)
+    start = time.monotonic()
+    try:
+        results = asyncio.run(_run(options, roots, logs))
+    except TimeoutError:
+        say(f"FAILED: not done within {options.limit:g} s")
+        return 1
+    except asyncio.CancelledError:
+        say("interrupted")
+        return 130
+    counts = {verdict: sum(each.verdict is verdict for each in results) for verdict in Verdict}
+    say(
+        ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items())
+        + f", {time.monotonic() - start:.0f} s"
+    )
+    return 1 if counts[Verdict.FAILED] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The air: the project's own radio daemon, as users start it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+from .vm import children
+from .vm.log import Log
+
+START_TIMEOUT = 20.0
+
+
+class Radio:
+    """A running radio daemon.
+
+    Attributes:
+        address: host and port at which hosts attach.
+        log: what it said.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, address: tuple[str, int], log: Log) -> None:
+        self._process = process
+        self.address = address
+        self.log = log
+        assert process.stdout is not None
+        self._follower = asyncio.ensure_future(log.follow(process.stdout))
+
+    @classmethod
+    async def start(cls) -> Radio:
+        """Start a daemon on a free port.
+
+        Raises:
+            RuntimeError: it does not come up.
+        """
+        # Without the event that follows a cancelled attempt: over it, Debian's 6.1 kernel corrupts a list.
+        argv = [sys.executable, "-m", "drivers.bumble_driver.radio", "--port", "0", "--no-cancel-event", "--verbose"]
+        process = await children.start(argv, cwd=Path(__file__).parents[2])
+        assert process.stdout is not None
+        log = Log("radio")
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                while line := (await process.stdout.readline()).decode():
+                    log.add(line.rstrip())
+                    if match := re.fullmatch(r"radio: listening on (\S+):(\d+)\n", line):
+                        return cls(process, (match[1], int(match[2])), log)
+        except BaseException:
+            await children.kill(process)
+            raise
+        await children.kill(process)
+        raise RuntimeError("the radio daemon does not start:\n" + "\n".join(log.lines))
+
+    def __str__(self) -> str:
+        return f"{self.address[0]}:{self.address[1]}"
+
+    async def stop(self) -> None:
+        """End it."""
+        await children.kill(self._process)
+        self._follower.cancel()

@@ -1,0 +1,47 @@
+"""What a scenario is: an async function with a name, on a rig."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from .rig import Rig
+
+Body = Callable[[Rig], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario.
+
+    Attributes:
+        name: what it is called in reports.
+        guests: how many guests it uses at most; those that need fewer run first.
+        timeout: seconds that it may take, the boot of its guests included.
+    """
+
+    name: str
+    body: Body
+    guests: int
+    timeout: float
+
+
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(*, guests: int, timeout: float = 240.0) -> Callable[[Body], Body]:
+    """Make a scenario of an async function; its name is the function's."""
+
+    def register(body: Body) -> Body:
+        name = getattr(body, "__name__", str(body))
+        assert name not in SCENARIOS, f"two scenarios are called {name}"
+        SCENARIOS[name] = Scenario(name, body, guests, timeout)
+        return body
+
+    return register
+
+
+def expect(condition: object, message: str) -> None:
+    """Fail the scenario with a message unless the condition holds; unlike `assert`, also under ``python -O``."""
+    if not condition:
+        raise AssertionError(message)

@@ -1,0 +1,1 @@
+"""Virtual machines: starting them, and speaking with the steward inside."""
