@@ -78,9 +78,7 @@ class Node:
 
 def main() -> None:
     """Start the interface and obey."""
-    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, format="%(relativeCreated)d %(name)s: %(message)s")
-    logging.getLogger("dbus_fast").setLevel(logging.INFO)
-    logging.getLogger("bleak").setLevel(logging.INFO)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(relativeCreated)d %(name)s: %(message)s")
     node = Node()
     begun = time.monotonic()
     node.interface.start(bytes.fromhex(sys.argv[1]))
