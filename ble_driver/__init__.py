@@ -32,11 +32,22 @@ from .errors import (
     SendQueueFull,
     UnknownDriverError,
 )
+from .exclusive_control import (
+    ExclusiveControlManager,
+    ExclusiveControlStatus,
+    ExclusiveControlTimeoutError,
+    OperationLock,
+    Turn,
+    WaitEvents,
+)
 from .factory import available_drivers, create_driver, driver_class
 from .interface import BLEDriverInterface
 from .links import Link, Packet
+from .notifications import NotificationManager, NotifyingClient, SubscribeError, Subscription
+from .reconnect_policy import ReconnectPolicy
 from .types import BLEDevice, DriverState, Role
 from .virtual_dispatcher import VirtualDispatcher
+from .watchdog import Watchdog, WatchdogLevels
 
 __all__ = [
     "ATT_HEADER",
@@ -58,6 +69,9 @@ __all__ = [
     "DispatcherClosedError",
     "DriverState",
     "DriverStateError",
+    "ExclusiveControlManager",
+    "ExclusiveControlStatus",
+    "ExclusiveControlTimeoutError",
     "FrameTooLargeError",
     "GattUUIDs",
     "InvalidAddressError",
@@ -71,15 +85,25 @@ __all__ = [
     "MissingExtraError",
     "NotConnectedError",
     "NotOurServiceError",
+    "NotificationManager",
+    "NotifyingClient",
+    "OperationLock",
     "OwnIdentityError",
     "Packet",
     "PeerRefusedError",
     "RadioError",
+    "ReconnectPolicy",
     "Role",
     "SendQueueFull",
+    "SubscribeError",
+    "Subscription",
     "Timer",
+    "Turn",
     "UnknownDriverError",
     "VirtualDispatcher",
+    "WaitEvents",
+    "Watchdog",
+    "WatchdogLevels",
     "Worker",
     "address_to_int",
     "as_bytes",

@@ -103,6 +103,8 @@ class AsyncDispatcher(LoopDispatcher):
         try:
             return future.result(timeout)
         except concurrent.futures.TimeoutError:
+            if future.done():  # the coroutine's own error, or it was done in the last moment
+                return future.result()
             future.cancel()
             raise TimeoutError(f"not done within {timeout} s") from None
 

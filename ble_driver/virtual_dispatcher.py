@@ -110,10 +110,13 @@ class VirtualDispatcher(LoopDispatcher):
         if self.loop.is_running():
             coroutine.close()
             raise DriverStateError("the dispatcher cannot wait for itself: await the coroutine")
-        try:
-            return self.loop.run_until_complete(asyncio.wait_for(coroutine, timeout))
-        except asyncio.TimeoutError:  # not yet the built-in one in Python 3.10
-            raise TimeoutError(f"not done within {timeout} s of virtual time") from None
+        task = self.loop.create_task(coroutine)
+        self.loop.run_until_complete(asyncio.wait({task}, timeout=timeout))
+        if not task.done():
+            task.cancel()
+            self.loop.run_until_complete(asyncio.wait({task}))
+            raise TimeoutError(f"not done within {timeout} s of virtual time")
+        return task.result()
 
     def create_worker(self, name: str) -> Worker:
         return _LoopWorker(self)

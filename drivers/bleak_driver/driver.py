@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import dbus.exceptions
-from bleak import BleakScanner
+from bleak import BleakClient, BleakScanner
 from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.backends.scanner import AdvertisementData
 
@@ -81,6 +81,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._scanner: BleakScanner | None = None
         self._scan_task: asyncio.Task[object] | None = None
         self._found: OrderedDict[str, FoundDevice] = OrderedDict()
+        self._clients: set[BleakClient] = set()
         self._unheard: dict[str, float] = {}  # centrals that connected and have not written yet, and since when
         self._own_mtu: dict[str, int] = {}  # of centrals: what each agreed to; frames must fit the smallest
         self._radio_turn = asyncio.Lock()
@@ -124,7 +125,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
     async def _close_radio(self) -> None:
         bluez, self._bluez = self._bluez, None
         server, self._server = self._server, None
-        clients = [link.client for link in self._links.values() if link.client is not None]
+        clients, self._clients = self._clients, set()
         self._unheard.clear()
         self._own_mtu.clear()
         await self._stop_scanner()
@@ -231,14 +232,24 @@ class BleakDriver(BaseDriver[BlueZLink]):
             if await self._bluez.is_connected(address):
                 # Dialling would put a second pair of roles on the peer's own link, and ending it would end that.
                 raise PeerRefusedError(f"{address} has connected to us; its handshake is awaited")
-            return await dial(
-                device,
-                self._adapter,
-                self._uuids,
-                self._identity,
-                self._report_frame,
-                lambda link: self._report_link_lost(link) if link is not None else None,
+            link = await dial(
+                device, self._adapter, self._uuids, self._identity, self._report_frame, self._on_link_lost
             )
+            assert link.client is not None
+            self._clients.add(link.client)
+            return link
+
+    def _on_link_lost(self, link: BlueZLink | None) -> None:
+        if link is None or link.client is None:
+            return  # it was not set up yet: whoever dials will notice
+        self._report_link_lost(link)
+        self._dispatcher.spawn(self._release(link.client))
+
+    async def _release(self, client: BleakClient) -> None:
+        """End a connection that we opened; bleak keeps its connection to D-Bus until it is told to disconnect."""
+        if client in self._clients:
+            self._clients.remove(client)
+            await hang_up(client)
 
     async def _find(self, address: str) -> FoundDevice:
         """Return what BlueZ knows of a device; look for it if it was not heard yet."""
@@ -330,7 +341,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _close_link(self, link: BlueZLink) -> None:
         if link.client is not None:
-            await hang_up(link.client)
+            await self._release(link.client)
         else:
             await self._end(link.address)
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ble_driver import AsyncDispatcher, Dispatcher, DispatcherClosedError, DriverStateError, VirtualDispatcher
+from ble_driver import (
+    AsyncDispatcher,
+    ConnectTimeoutError,
+    Dispatcher,
+    DispatcherClosedError,
+    DriverStateError,
+    VirtualDispatcher,
+)
 
 Settle = Callable[[float], None]
 
@@ -90,8 +97,14 @@ def test_run_returns_raises_times_out_and_refuses_to_wait_for_itself(any_dispatc
     assert dispatcher.run(double(21), 5) == 42
     with pytest.raises(ValueError, match="negative"):
         dispatcher.run(double(-1), 5)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match="not done within"):
         dispatcher.run(asyncio.sleep(10), 0.05)
+
+    async def time_out() -> None:
+        raise ConnectTimeoutError("the peer did not answer")
+
+    with pytest.raises(ConnectTimeoutError, match="the peer did not answer"):
+        dispatcher.run(time_out(), 5)
     caught: list[BaseException] = []
 
     def inside() -> None:

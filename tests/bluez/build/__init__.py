@@ -1,0 +1,1 @@
+"""What the rig needs and makes once: packages, kernel, initrd, guest roots, Python environments."""
