@@ -102,7 +102,7 @@ class BlueZ:
     async def _watch_bus(self, bus: MessageBus) -> None:
         """Notice the end of the connection to D-Bus, unless we ended it."""
         with contextlib.suppress(OSError, EOFError):
-            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast's gap
         if self._bus is bus:
             self._on_lost(RadioError("D-Bus has ended; its return is awaited"))
 

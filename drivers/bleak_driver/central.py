@@ -125,7 +125,7 @@ async def _set_up(
 async def _mtu(client: BleakClient) -> int:
     """Return the ATT MTU. bleak asks BlueZ for it only by this method, which it does not call itself."""
     try:
-        await client._backend._acquire_mtu()  # type: ignore[attr-defined]
+        await client._backend._acquire_mtu()  # type: ignore[attr-defined]  # only BlueZ's has it
     except (BleakDBusError, StopIteration) as error:
         logger.debug("the MTU of %s is not known: %r", client.address, error)
         return DEFAULT_MTU

@@ -7,9 +7,9 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from bumble import hci
@@ -36,12 +36,44 @@ from tests.contract.bumble_rig import BumbleRig
 from tests.contract.rig import UUIDS, Node
 from tests.reticulum.processes import running, wait_for
 
+#: The address of a host that a test drives by itself.
+BARE = "C0:00:00:00:00:01"
+
+T = TypeVar("T")
+
 
 @pytest.fixture
 def rig() -> Iterator[BumbleRig]:
     rig = BumbleRig()
     yield rig
     rig.close()
+
+
+@contextlib.asynccontextmanager
+async def bare_device(radio: str) -> AsyncIterator[Device]:
+    """A host of bumble without any driver, at `BARE`."""
+    async with await open_tcp_client_transport(radio) as transport:
+        device = Device.with_hci("bare", hci.Address(BARE), transport.source, transport.sink)
+        await device.power_on()
+        yield device
+
+
+@contextlib.asynccontextmanager
+async def bare_central(rig: BumbleRig, peripheral: Node) -> AsyncIterator[Connection]:
+    """The connection of such a host to a node."""
+    async with bare_device(rig.radio) as device:
+        address = hci.Address(peripheral.address, hci.AddressType.RANDOM_DEVICE)
+        yield await device.connect(address, timeout=5)
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a bare host's part to its end, on a loop of its own."""
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    try:
+        return dispatcher.run(coroutine, 15)
+    finally:
+        dispatcher.close()
 
 
 def test_a_radio_that_goes_away_is_named_and_used_again_when_it_is_back(rig: BumbleRig) -> None:
@@ -108,18 +140,12 @@ def test_a_central_that_says_nothing_is_ended(rig: BumbleRig, monkeypatch: pytes
     alice.driver.start_advertising()
 
     async def say_nothing() -> int:
-        async with await open_tcp_client_transport(rig.radio) as transport:
-            device = Device.with_hci("mute", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
-            await device.power_on()
-            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+        async with bare_central(rig, alice) as connection:
             ended = asyncio.get_running_loop().create_future()
             connection.on("disconnection", ended.set_result)
             return int(await asyncio.wait_for(ended, 5))
 
-    dispatcher = AsyncDispatcher()
-    dispatcher.start()
-    assert dispatcher.run(say_nothing(), 15) == hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
-    dispatcher.close()
+    assert run(say_nothing()) == hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
     assert alice.of("connected") == []
 
 
@@ -129,10 +155,7 @@ def test_the_service_is_as_the_protocol_says(rig: BumbleRig) -> None:
     found: dict[str, int] = {}
 
     async def look() -> bytes:
-        async with await open_tcp_client_transport(rig.radio) as transport:
-            device = Device.with_hci("looker", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
-            await device.power_on()
-            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+        async with bare_central(rig, alice) as connection:
             peer = Peer(connection)
             (service,) = await peer.discover_service(UUID(UUIDS[0]))
             for characteristic in await service.discover_characteristics():
@@ -142,10 +165,7 @@ def test_the_service_is_as_the_protocol_says(rig: BumbleRig) -> None:
             await connection.disconnect()
             return value
 
-    dispatcher = AsyncDispatcher()
-    dispatcher.start()
-    assert dispatcher.run(look(), 15) == b"alice's identity"
-    dispatcher.close()
+    assert run(look()) == b"alice's identity"
     read, write_command, write, notify = 0x02, 0x04, 0x08, 0x10  # Core Spec 5.4, Vol 3, Part G, 3.3.1.1
     assert found == {UUIDS[1]: write | write_command, UUIDS[2]: read | notify, UUIDS[3]: read}
 
@@ -155,10 +175,7 @@ def test_an_mtu_that_changes_after_the_link_was_reported_is_told(rig: BumbleRig)
     alice.driver.start_advertising()
 
     async def subscribe_first() -> None:
-        async with await open_tcp_client_transport(rig.radio) as transport:
-            device = Device.with_hci("late", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
-            await device.power_on()
-            connection = await device.connect(hci.Address(alice.address, hci.AddressType.RANDOM_DEVICE), timeout=5)
+        async with bare_central(rig, alice) as connection:
             peer = Peer(connection)
             (service,) = await peer.discover_service(UUID(UUIDS[0]))
             characteristics = {c.uuid: c for c in await service.discover_characteristics()}
@@ -167,17 +184,13 @@ def test_an_mtu_that_changes_after_the_link_was_reported_is_told(rig: BumbleRig)
             await characteristics[UUID(UUIDS[1])].write_value(b"done", with_response=True)
             await connection.disconnect()
 
-    dispatcher = AsyncDispatcher()
-    dispatcher.start()
-    dispatcher.run(subscribe_first(), 15)
-    dispatcher.close()
+    run(subscribe_first())
     rig.wait(lambda: alice.of("disconnected"))
-    address = "C0:00:00:00:00:01"
     assert alice.events == [
-        ("connected", address, 23),
-        ("mtu", address, 100),
-        ("data", address, b"done"),
-        ("disconnected", address),
+        ("connected", BARE, 23),
+        ("mtu", BARE, 100),
+        ("data", BARE, b"done"),
+        ("disconnected", BARE),
     ]
 
 
@@ -191,7 +204,7 @@ def test_a_peripheral_that_hangs_up_during_the_set_up_is_named(rig: BumbleRig) -
 
     async def hang_up_when_asked_for_the_identity() -> None:
         async with await open_tcp_client_transport(rig.radio) as transport:
-            device = Device.with_hci("rude", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
+            device = Device.with_hci("rude", hci.Address(BARE), transport.source, transport.sink)
 
             def read(connection: Connection) -> bytes:
                 endings.append(asyncio.ensure_future(connection.disconnect()))
@@ -207,7 +220,7 @@ def test_a_peripheral_that_hangs_up_during_the_set_up_is_named(rig: BumbleRig) -
 
     dispatcher.call_soon(lambda: dispatcher.spawn(hang_up_when_asked_for_the_identity()))
     assert ready.wait(5)
-    alice.driver.connect("C0:00:00:00:00:01")
+    alice.driver.connect(BARE)
     rig.wait(alice.failures)
     dispatcher.close()
     assert isinstance(alice.failures()[0], PeerRefusedError)
@@ -219,9 +232,7 @@ def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: Bumble
     bob.driver.start_advertising()
 
     async def give_up_at_the_last_moment() -> list[int]:
-        async with await open_tcp_client_transport(rig.radio) as transport:
-            device = Device.with_hci("dialler", hci.Address("C0:00:00:00:00:01"), transport.source, transport.sink)
-            await device.power_on()
+        async with bare_device(rig.radio) as device:
             target = hci.Address(bob.address, hci.AddressType.RANDOM_DEVICE)
             task = asyncio.ensure_future(Initiator(device).connect(target))
             device.on("connection", lambda _: task.cancel())
@@ -230,10 +241,7 @@ def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: Bumble
             assert task.cancelled()
             return list(device.connections)
 
-    dispatcher = AsyncDispatcher()
-    dispatcher.start()
-    assert dispatcher.run(give_up_at_the_last_moment(), 15) == []
-    dispatcher.close()
+    assert run(give_up_at_the_last_moment()) == []
 
 
 def test_the_scan_is_passive_before_its_first_report(rig: BumbleRig, monkeypatch: pytest.MonkeyPatch) -> None:
