@@ -266,7 +266,7 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
             if phase is _Phase.STARTED:
                 self._phase = _Phase.STOPPING
         if phase is _Phase.STOPPING and not self._dispatcher.is_current:
-            self._stopped.wait(CLOSE_TIMEOUT + 1.5)  # somebody else is at it
+            self._stopped.wait(CLOSE_TIMEOUT + 2.0)  # somebody else is at it
         if phase is not _Phase.STARTED:
             return
         if self._dispatcher.is_current:
@@ -274,7 +274,7 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
             self._dispatcher.spawn(self._shut_down_and_close())
             return
         try:
-            self._dispatcher.run(self._shut_down(), timeout=CLOSE_TIMEOUT + 0.5)
+            self._dispatcher.run(self._shut_down(), timeout=CLOSE_TIMEOUT + 1.0)
         except TimeoutError:
             logger.error(
                 "%s: the radio was not closed in time; a callback blocks, or the radio hangs", type(self).__name__

@@ -10,7 +10,9 @@ from typing import Any
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from ble_driver import RadioError
+from ble_driver import LinkError, PeerRefusedError, RadioError
+
+from .errors import REMEDIES, past_races
 
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
@@ -18,16 +20,29 @@ DEVICE = "org.bluez.Device1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
-#: What a person can do about an error of D-Bus or BlueZ, by its name.
-REMEDIES = {
-    "org.freedesktop.DBus.Error.ServiceUnknown": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.NameHasNoOwner": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.Spawn.ChildExited": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.AccessDenied": "this user may not talk to bluetoothd: "
-    "sudo usermod -aG bluetooth $USER, then log in again",
-    "org.bluez.Error.Blocked": "the adapter is blocked: sudo rfkill unblock bluetooth",
-    "org.bluez.Error.NotReady": "the adapter is off: bluetoothctl power on",
-}
+#: Seconds by which the answer to our `Connect` follows the news that the device is connected. If it does not, the link
+#: is one that the peer has opened (seen: 0.1 s for ours; that of a peer leaves `Connect` unanswered for 40 s).
+OWN_LINK_TIME = 1.0
+
+
+class BlueZError(RadioError):
+    """bluetoothd, or D-Bus itself, has refused a call.
+
+    Attributes:
+        name: the error's D-Bus name.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class UnknownDeviceError(LinkError):
+    """BlueZ does not know the device, or not any more: it has to be heard again."""
+
+
+class ForestalledError(PeerRefusedError):
+    """The peer has connected to us while we were about to dial it."""
 
 
 def device_path(adapter_path: str, address: str) -> str:
@@ -59,9 +74,15 @@ class BlueZ:
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._bus: MessageBus | None = None
+        self._dialled: dict[str, asyncio.Event] = {}  # whom we dial now, and whether there is a link
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._abandoned: dict[str, asyncio.Task[list[Any]]] = {}  # `Connect` calls whose peer was quicker
 
-    async def open(self) -> None:
-        """Connect, and have the adapter on.
+    async def open(self, service: str) -> None:
+        """Connect, have the adapter on, and end the links to peers that a process which was killed has left.
+
+        Args:
+            service: the UUID by which a peer is known.
 
         Raises:
             RadioError: D-Bus, bluetoothd or the adapter cannot be had; the message says what to do.
@@ -76,7 +97,7 @@ class BlueZ:
         self._watch = asyncio.ensure_future(self._watch_bus(bus))
         for rule in (
             f"type='signal',sender='{SERVICE}',interface='{PROPERTIES}',member='PropertiesChanged'",
-            f"type='signal',sender='{SERVICE}',interface='{OBJECT_MANAGER}',member='InterfacesRemoved'",
+            f"type='signal',sender='{SERVICE}',interface='{OBJECT_MANAGER}'",
             f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{SERVICE}'",
         ):
             await self._call(
@@ -91,10 +112,18 @@ class BlueZ:
             await self._set(self.path, ADAPTER, "Powered", Variant("b", True))
         self.address = properties["Address"].value
         self.address_type = properties["AddressType"].value if "AddressType" in properties else "public"
+        for path, parts in objects.items():
+            device = parts.get(DEVICE)
+            if path.startswith(f"{self.path}/") and device and device["Connected"].value and service in _uuids(device):
+                with contextlib.suppress(RadioError):
+                    await self.disconnect(address_of(path))
 
     async def close(self) -> None:
         """Leave D-Bus."""
         bus, self._bus = self._bus, None
+        for call in self._abandoned.values():
+            call.cancel()
+        self._abandoned.clear()
         if bus is not None:
             bus.disconnect()
             await self._watch
@@ -116,6 +145,58 @@ class BlueZ:
             return False  # BlueZ does not know it
         return bool(body[0].value)
 
+    async def connect(self, address: str) -> None:
+        """Open a link to a device that BlueZ knows.
+
+        Given up, it leaves no attempt behind, and a link that the peer has opened meanwhile alone: `Disconnect`, the
+        only way to take back an attempt, would end that link as well. An attempt that the peer forestalled fails by
+        itself and harms nothing (seen on BlueZ 5.66 with Linux 6.1 and on 5.82 with 6.12).
+
+        Raises:
+            ForestalledError: the peer has connected to us.
+            UnknownDeviceError: BlueZ has forgotten the device.
+            LinkError: the attempt failed.
+            RadioError: bluetoothd cannot be reached.
+        """
+        await self._take_back(address)
+        try:
+            await past_races(lambda: self._dial(address))
+        except BlueZError as error:
+            kind = UnknownDeviceError if error.name == "org.freedesktop.DBus.Error.UnknownObject" else LinkError
+            raise kind(f"BlueZ cannot connect to {address}: {error}") from error
+
+    async def _dial(self, address: str) -> None:
+        linked = self._dialled[address] = asyncio.Event()
+        waiter = asyncio.ensure_future(linked.wait())
+        call = asyncio.ensure_future(self._call(SERVICE, device_path(self.path, address), DEVICE, "Connect"))
+        try:
+            await asyncio.wait({call, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                await asyncio.wait({call}, timeout=OWN_LINK_TIME)
+            if not call.done():
+                raise ForestalledError(f"{address} has connected to us; its handshake is awaited")
+            call.result()
+        finally:
+            waiter.cancel()
+            del self._dialled[address]
+            if not call.done():
+                self._abandoned[address] = call
+                call.add_done_callback(lambda call: self._forget_call(address, call))
+                if not linked.is_set():
+                    await self._take_back(address)
+
+    def _forget_call(self, address: str, call: asyncio.Task[list[Any]]) -> None:
+        if not call.cancelled():
+            call.exception()  # whatever it is, nobody waits for it
+        if self._abandoned.get(address) is call:
+            del self._abandoned[address]
+
+    async def _take_back(self, address: str) -> None:
+        """End an attempt that nobody waits for; there is no link."""
+        if address in self._abandoned:
+            with contextlib.suppress(RadioError):
+                await self.disconnect(address)
+
     async def disconnect(self, address: str) -> None:
         """End the link to a device, whoever dialled. Raises RadioError."""
         await self._call(SERVICE, device_path(self.path, address), DEVICE, "Disconnect")
@@ -134,27 +215,47 @@ class BlueZ:
         if reply.message_type is MessageType.ERROR:
             name = str(reply.error_name)
             detail = reply.body[0] if reply.body else ""
-            raise RadioError(f"{REMEDIES.get(name, f'{member} failed')} ({name}: {detail})")
+            raise BlueZError(f"{REMEDIES.get(name, f'{member} failed')} ({name}: {detail})", name)
         return list(reply.body)
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
             return
-        if message.member == "PropertiesChanged" and (message.path or "").startswith(self.path):
+        path = message.path or ""
+        if message.member == "PropertiesChanged" and path.startswith(self.path):
             interface, changed = message.body[0], message.body[1]
             if interface == DEVICE and "Connected" in changed:
-                self._on_connected(address_of(message.path or ""), bool(changed["Connected"].value))
-            elif interface == ADAPTER and message.path == self.path and _is_off(changed):
+                self._on_connection(address_of(path), bool(changed["Connected"].value))
+            elif interface == ADAPTER and path == self.path and _is_off(changed):
                 self._on_lost(RadioError(f"the adapter {self.adapter} was switched off"))
-        elif message.member == "InterfacesRemoved":
+        elif message.member == "InterfacesAdded":
+            # A central that BlueZ has never seen: its device appears with the link.
             path, interfaces = message.body
-            if path == self.path and ADAPTER in interfaces:
+            if path.startswith(f"{self.path}/dev_") and DEVICE in interfaces and interfaces[DEVICE]["Connected"].value:
+                self._on_connection(address_of(path), True)
+        elif message.member == "InterfacesRemoved":
+            path, removed = message.body
+            if path == self.path and ADAPTER in removed:
                 self._on_lost(RadioError(f"the adapter {self.adapter} was removed"))
-            elif path.startswith(f"{self.path}/dev_") and DEVICE in interfaces:
-                self._on_connected(address_of(path), False)
+            elif path.startswith(f"{self.path}/dev_") and DEVICE in removed:
+                self._on_connection(address_of(path), False)
         elif message.member == "NameOwnerChanged" and message.body[0] == SERVICE and not message.body[2]:
             self._on_lost(RadioError("bluetoothd has ended; its return is awaited"))
+
+    def _on_connection(self, address: str, connected: bool) -> None:
+        if connected and address in self._dialled:
+            self._dialled[address].set()
+        if not connected and address in self._abandoned:
+            # Our own attempt would now succeed by itself at any time, and nobody waits for it.
+            take_back = asyncio.ensure_future(self._take_back(address))
+            self._tasks.add(take_back)
+            take_back.add_done_callback(self._tasks.discard)
+        self._on_connected(address, connected)
 
 
 def _is_off(changed: dict[str, Variant]) -> bool:
     return "Powered" in changed and not changed["Powered"].value
+
+
+def _uuids(device: dict[str, Variant]) -> list[str]:
+    return [uuid.lower() for uuid in device["UUIDs"].value] if "UUIDs" in device else []

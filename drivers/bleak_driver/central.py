@@ -1,16 +1,17 @@
-"""The central's part on BlueZ: dial with bleak, set up the link, write frames in windows."""
+"""The central's part on BlueZ: set up a link with bleak, write frames in windows, end it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from bleak import BleakClient
+from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice as FoundDevice
-from bleak.exc import BleakDBusError, BleakError
+from bleak.exc import BleakError
 from bleak_retry_connector import establish_connection
 
 from ble_driver import (
@@ -26,18 +27,16 @@ from ble_driver import (
     Role,
 )
 
+from .errors import BLEAK_ERRORS, past_races
+
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Frames from one write request to the next. BlueZ acknowledges a write command at once, whatever the radio does; a
 #: write request is answered only after all earlier frames were taken (PROTOCOL.md, BlueZ facts).
 WINDOW = 8
-#: Errors of BlueZ that are races of the radio and not a refusal by the peer (PROTOCOL.md, BlueZ facts).
-RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress", "already in progress", "NotReady")
-#: Attempts at a step that met such a race, and the seconds between them.
-RACE_ATTEMPTS, RACE_PAUSE = 3, 0.3
-#: What bleak raises: its own errors, and those of D-Bus under it.
-BLEAK_ERRORS = (BleakError, EOFError, OSError, asyncio.TimeoutError)
-#: Seconds that bleak gets to end a connection.
+#: Seconds that bleak gets to end a connection; bluetoothd itself takes 2 for it.
 DISCONNECT_TIMEOUT = 2.5
 
 
@@ -46,111 +45,162 @@ class BlueZLink(Link):
     """A link on BlueZ; `client` and `rx` only if this node dialled."""
 
     client: BleakClient | None = None
-    rx: Any = None
-    since_request: int = field(default=0)
+    rx: BleakGATTCharacteristic | None = None
+    since_request: int = 0
 
 
-def is_race(error: BaseException) -> bool:
-    """Whether an error of BlueZ says nothing about the peer."""
-    return any(word in str(error) for word in RACES)
+class Central:
+    """Sets up the links that this node dials, writes to them, ends them.
 
-
-async def dial(
-    device: FoundDevice,
-    adapter: str,
-    uuids: GattUUIDs,
-    own_identity: bytes | None,
-    on_frame: Callable[[BlueZLink, bytes], Any],
-    on_lost: Callable[[BlueZLink | None], Any],
-) -> BlueZLink:
-    """Connect and set up a link (PROTOCOL.md, Link set-up).
-
-    Raises:
-        LinkError: and its kinds, for every reason why it does not succeed.
+    Args:
+        adapter: the adapter's name.
+        uuids: of the service and its characteristics.
+        on_frame: is called with each notification.
+        on_lost: is called when a link that was set up is gone.
+        is_superseded: whether the peer at an address has a link of its own to us, which must stay.
     """
-    links: list[BlueZLink] = []
-    client: BleakClient | None = None
-    try:
-        # Repeats an attempt that met one of the radio's races; each ends with our own time-out, which cancels it.
-        client = await establish_connection(
-            BleakClient,
-            device,
-            device.address,
-            lambda _: on_lost(links[0] if links else None),
-            use_services_cache=False,
-            services=[uuids.service],
-            bluez={"adapter": adapter},
-        )
-        link = await _set_up(client, device.address, uuids, own_identity, on_frame, links)
-    except BaseException as error:
-        if client is not None:
-            await hang_up(client)
-        if isinstance(error, LinkError) or not isinstance(error, BLEAK_ERRORS):
+
+    def __init__(
+        self,
+        adapter: str,
+        uuids: GattUUIDs,
+        on_frame: Callable[[BlueZLink, bytes], Any],
+        on_lost: Callable[[BlueZLink], Any],
+        is_superseded: Callable[[str], bool],
+    ) -> None:
+        self._adapter = adapter
+        self._uuids = uuids
+        self._on_frame = on_frame
+        self._on_lost = on_lost
+        self._is_superseded = is_superseded
+        self._clients: dict[BleakClient, BlueZLink | None] = {}  # all that hold a connection to D-Bus
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def set_up(self, device: FoundDevice, own_identity: bytes | None) -> BlueZLink:
+        """Make a link of a connection that was just opened (PROTOCOL.md, Link set-up).
+
+        Cancelled because the peer's own link came first, it is let run to its end: bleak, when cancelled, disconnects.
+
+        Raises:
+            LinkError: and its kinds, for every reason why it does not succeed.
+        """
+        work = self._spawn(self._set_up(device, own_identity))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            if not self._is_superseded(device.address):
+                work.cancel()
+                await asyncio.wait([work])
             raise
-        raise LinkError(f"BlueZ reports of {device.address}: {error or type(error).__name__}") from error
-    if not client.is_connected:
-        raise PeerRefusedError(f"{device.address} ended the link while it was set up")
-    return link
+
+    async def _set_up(self, device: FoundDevice, own_identity: bytes | None) -> BlueZLink:
+        client: BleakClient | None = None
+        try:
+            client = await establish_connection(
+                BleakClient,
+                device,
+                device.address,
+                self._on_disconnected,
+                use_services_cache=False,
+                services=[self._uuids.service],
+                bluez={"adapter": self._adapter},
+            )
+            self._clients[client] = None
+            link = await self._link(client, device.address, own_identity)
+            if not client.is_connected:
+                raise PeerRefusedError(f"{device.address} ended the link while it was set up")
+        except BaseException as error:
+            if client is not None:
+                await self._release(client)
+            if isinstance(error, LinkError) or not isinstance(error, BLEAK_ERRORS):
+                raise
+            raise LinkError(f"BlueZ reports of {device.address}: {error or type(error).__name__}") from error
+        return link
+
+    async def _link(self, client: BleakClient, address: str, own_identity: bytes | None) -> BlueZLink:
+        uuids = (self._uuids.rx, self._uuids.tx, self._uuids.identity)
+        rx, tx, identity = (_find(client, self._uuids.service, uuid) for uuid in uuids)
+        told = await _read_identity(client, identity)
+        if told == own_identity:
+            raise OwnIdentityError(f"{address} has our own identity")
+        mtu = max(DEFAULT_MTU, min(rx.max_write_without_response_size + 3, MAX_MTU))
+        link = BlueZLink(address, Role.CENTRAL, mtu, told, client=client, rx=rx)
+        await past_races(
+            lambda: client.start_notify(tx, lambda _, value: self._on_frame(link, bytes(value))),
+            lambda: client.is_connected,
+        )
+        self._clients[client] = link
+        return link
+
+    def _on_disconnected(self, client: BleakClient) -> None:
+        link = self._clients.get(client)
+        if link is not None:
+            self._on_lost(link)
+        # bleak keeps its connection to D-Bus until it is told to disconnect.
+        self._spawn(self._hang_up(client))
+
+    async def close(self, link: BlueZLink) -> None:
+        """End a link that we opened; harmless if it has ended."""
+        if link.client is not None:
+            await self._release(link.client)
+
+    async def close_all(self) -> None:
+        """End every connection that we opened."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*map(self._hang_up, list(self._clients)))
+
+    async def _release(self, client: BleakClient) -> None:
+        """End a connection, unless it is the peer's as well: then it is kept until the peer ends it."""
+        if not self._is_superseded(client.address):
+            await self._hang_up(client)
+
+    async def _hang_up(self, client: BleakClient) -> None:
+        if client not in self._clients:
+            return  # somebody else is at it, or bleak itself while it dials
+        del self._clients[client]
+        try:
+            await asyncio.wait_for(client.disconnect(), DISCONNECT_TIMEOUT)
+        except (*BLEAK_ERRORS, AssertionError) as error:
+            logger.debug("disconnecting from %s: %r", client.address, error)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody may be waiting any more
+        return task
 
 
-async def _set_up(
-    client: BleakClient,
-    address: str,
-    uuids: GattUUIDs,
-    own_identity: bytes | None,
-    on_frame: Callable[[BlueZLink, bytes], Any],
-    links: list[BlueZLink],
-) -> BlueZLink:
-    found = {c.uuid.lower(): c for s in client.services if s.uuid.lower() == uuids.service for c in s.characteristics}
-    for uuid in (uuids.rx, uuids.tx, uuids.identity):
-        if uuid not in found:
-            raise NotOurServiceError(f"{address} does not have the characteristic {uuid}")
+def _find(client: BleakClient, service_uuid: str, uuid: str) -> BleakGATTCharacteristic:
+    for service in client.services:
+        for characteristic in service.characteristics:
+            if service.uuid.lower() == service_uuid and characteristic.uuid.lower() == uuid:
+                return characteristic
+    raise NotOurServiceError(f"{client.address} does not have the characteristic {uuid}")
+
+
+async def _read_identity(client: BleakClient, characteristic: BleakGATTCharacteristic) -> bytes:
     try:
-        identity = bytes(await client.read_gatt_char(found[uuids.identity]))
+        identity = bytes(await client.read_gatt_char(characteristic))
     except BleakError as error:
         if not client.is_connected:
-            raise PeerRefusedError(f"{address} ended the link while it was set up") from error
-        raise NotOurServiceError(f"{address} refuses to tell its identity: {error}") from error
+            raise PeerRefusedError(f"{client.address} ended the link while it was set up") from error
+        raise NotOurServiceError(f"{client.address} refuses to tell its identity: {error}") from error
     if len(identity) != IDENTITY_LENGTH:
-        raise NotOurServiceError(f"{address} tells an identity of {len(identity)} bytes, not {IDENTITY_LENGTH}")
-    if identity == own_identity:
-        raise OwnIdentityError(f"{address} has our own identity")
-    mtu = await _mtu(client)
-    link = BlueZLink(address, Role.CENTRAL, mtu, identity, client=client, rx=found[uuids.rx])
-    links.append(link)
-    await client.start_notify(found[uuids.tx], lambda _, value: on_frame(link, bytes(value)))
-    return link
-
-
-async def _mtu(client: BleakClient) -> int:
-    """Return the ATT MTU. bleak asks BlueZ for it only by this method, which it does not call itself."""
-    try:
-        await client._backend._acquire_mtu()  # type: ignore[attr-defined]  # only BlueZ's has it
-    except (BleakDBusError, StopIteration) as error:
-        logger.debug("the MTU of %s is not known: %r", client.address, error)
-        return DEFAULT_MTU
-    return max(DEFAULT_MTU, min(client.mtu_size, MAX_MTU))
+        raise NotOurServiceError(f"{client.address} tells an identity of {len(identity)} bytes, not {IDENTITY_LENGTH}")
+    return identity
 
 
 async def write(link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
     """Write one frame, every so many as a request, so that what waits in bluetoothd is bounded. Raises LinkError."""
     assert link.client is not None
+    assert link.rx is not None
     link.since_request = 0 if acknowledged else link.since_request + 1
     if link.since_request >= WINDOW:
         acknowledged, link.since_request = True, 0
-    for attempt in range(1, RACE_ATTEMPTS + 1):
-        try:
-            await link.client.write_gatt_char(link.rx, frame, response=acknowledged)
-            return
-        except BLEAK_ERRORS as error:
-            if attempt == RACE_ATTEMPTS or not is_race(error) or not link.client.is_connected:
-                raise LinkError(f"writing to {link.address}: {error}") from error
-            await asyncio.sleep(RACE_PAUSE)
-
-
-async def hang_up(client: BleakClient) -> None:
-    """End a connection that we opened; harmless if it has ended."""
+    client, rx = link.client, link.rx
     try:
-        await asyncio.wait_for(client.disconnect(), DISCONNECT_TIMEOUT)
-    except (*BLEAK_ERRORS, AssertionError) as error:
-        logger.debug("disconnecting from %s: %r", client.address, error)
+        await past_races(lambda: client.write_gatt_char(rx, frame, response=acknowledged), lambda: client.is_connected)
+    except BLEAK_ERRORS as error:
+        raise LinkError(f"writing to {link.address}: {error or type(error).__name__}") from error

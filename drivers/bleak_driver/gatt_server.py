@@ -114,6 +114,7 @@ class GattServer:
         self._identity = identity
         self._on_write = on_write
         self._root = f"/ble_interface/p{os.getpid()}/n{next(_numbers)}"
+        self._open = False
         self._bus: Any = None
         self._objects: list[Any] = []
         self._tx: Any = None
@@ -122,6 +123,7 @@ class GattServer:
     async def open(self) -> None:
         """Connect to D-Bus and register the service. Raises DBusException, or TimeoutError."""
         GLibThread.acquire()
+        self._open = True
         await GLibThread.call(self._build)
         await GLibThread.reply(
             lambda ok, failed: self._manager(constants.GATT_MANAGER_IFACE).RegisterApplication(
@@ -154,7 +156,10 @@ class GattServer:
         return dbus.Interface(bluez, interface)
 
     async def close(self) -> None:
-        """Leave D-Bus: BlueZ drops what we have registered by itself."""
+        """Leave D-Bus, harmless if never opened: BlueZ drops what we have registered by itself."""
+        if not self._open:
+            return
+        self._open = False
         if self._bus is not None:
             bus, self._bus = self._bus, None
             objects, self._objects = [*self._objects, self._advertisement], []

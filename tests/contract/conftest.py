@@ -1,24 +1,62 @@
-"""The contract suite runs on every kind of radio that needs neither hardware nor root."""
+"""The contract suite runs on every kind of radio that needs neither hardware nor root, or on one that is named.
+
+    python -m pytest tests/contract --radio bluez
+
+runs it on the real BlueZ of this machine, which has to be a guest of `tests.bluez`: adapters are plugged in and out.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from .rig import RealMockRig, Rig, VirtualMockRig
 
-RIGS: dict[str, type[Rig]] = {"mock-virtual": VirtualMockRig, "mock-real": RealMockRig}
-if sys.version_info >= (3, 11):  # what bumble needs
+
+def _bumble() -> Rig:
     from .bumble_rig import BumbleRig
 
-    RIGS["bumble"] = BumbleRig
+    return BumbleRig()
 
 
-@pytest.fixture(params=list(RIGS))
+def _bluez() -> Rig:
+    from .bluez_rig import BlueZRig
+
+    return BlueZRig()
+
+
+RIGS: dict[str, Callable[[], Rig]] = {
+    "mock-virtual": VirtualMockRig,
+    "mock-real": RealMockRig,
+    "bumble": _bumble,
+    "bluez": _bluez,
+}
+#: bumble needs Python 3.11, and bluez a machine of its own.
+EVERYWHERE = ("mock-virtual", "mock-real", *(("bumble",) if sys.version_info >= (3, 11) else ()))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--radio", choices=RIGS, help="the one kind of radio to run the contract suite on")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rig" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--radio", None)
+        metafunc.parametrize("rig", [chosen] if chosen else EVERYWHERE, indirect=True)
+
+
+@pytest.fixture
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Nodes of one kind of radio."""
     rig = RIGS[request.param]()
     yield rig
     rig.close()
+
+
+@pytest.fixture
+def any_mtu(rig: Rig) -> None:
+    """For tests whose nodes have MTUs of their own."""
+    if not rig.mtu_is_chosen:
+        pytest.skip("this radio's MTU is the system's: tests/bluez has a scenario with several")

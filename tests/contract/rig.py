@@ -89,7 +89,15 @@ class Node:
 
 
 class Rig(ABC):
-    """One kind of radio, with as many nodes as a test wants."""
+    """One kind of radio, with as many nodes as a test wants.
+
+    Attributes:
+        mtu_is_chosen: drivers have the option `mtu`.
+        node_type: what `node` returns.
+    """
+
+    mtu_is_chosen = True
+    node_type: type[Node] = Node
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -114,7 +122,7 @@ class Rig(ABC):
     def node(self, identity: bytes | None = None, start: bool = True, **options: Any) -> Node:
         """Return a node that is started, unless told otherwise, with its radio up."""
         number = next(self._numbers)
-        node = Node(self.make_driver(**options), identity or bytes([number]) * 16)
+        node = self.node_type(self.make_driver(**options), identity or bytes([number]) * 16)
         self.nodes.append(node)
         if start:
             node.start()

@@ -42,6 +42,7 @@ def test_the_largest_frame_passes_both_ways(rig: Rig) -> None:
         alice.driver.send(bob.address, b"a" * 511)
 
 
+@pytest.mark.usefixtures("any_mtu")
 @pytest.mark.parametrize(("mtu", "frame"), [(23, 20), (185, 182)])
 def test_the_smaller_mtu_counts(rig: Rig, mtu: int, frame: int) -> None:
     alice, bob, carol = rig.node(), rig.node(mtu=mtu), rig.node()

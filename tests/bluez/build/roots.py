@@ -20,6 +20,8 @@ REQUIREMENTS = (
     "bluezero==0.9.1",
     "rns==1.5.7",
     "lxmf==1.2.1",
+    "pytest>=8",
+    "hypothesis>=6.100",
 )
 #: Debian packages of a root that is not the host's.
 INCLUDE = (*packages.FOR_BLUEZ, "ca-certificates")

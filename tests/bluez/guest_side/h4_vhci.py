@@ -1,9 +1,9 @@
 """Glue: the controller behind a virtio-serial port, as a Bluetooth adapter of this kernel.
 
-    python -m tests.bluez.guest_side.h4_vhci
+    python -m tests.bluez.guest_side.h4_vhci PORT
 
-The port named "radio" is a byte stream in H4 framing; /dev/vhci takes and gives one packet per call. On SIGTERM the
-controller is reset when the adapter has vanished: to its peers that is an adapter that was unplugged.
+The port, such as "radio0", is a byte stream in H4 framing; /dev/vhci takes and gives one packet per call. On SIGTERM
+the controller is reset when the adapter has vanished: to its peers that is an adapter that was unplugged.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
 import time
 
 from .port import open_port
@@ -86,7 +87,7 @@ def main() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
-    port = open_port("radio")
+    port = open_port(sys.argv[1])
     reset(port)
     vhci = os.open("/dev/vhci", os.O_RDWR)
     os.write(vhci, CREATE_PRIMARY_CONTROLLER)

@@ -175,7 +175,7 @@ class Guest:
 
     async def plug_adapter(self) -> None:
         """Plug the adapter in."""
-        self._glue = self._service("adapter", self._root.python, "-m", "tests.bluez.guest_side.h4_vhci")
+        self._glue = self._service("adapter", self._root.python, "-m", "tests.bluez.guest_side.h4_vhci", "radio0")
         self._services.append(self._glue)
 
     async def unplug_adapter(self) -> None:

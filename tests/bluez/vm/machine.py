@@ -20,6 +20,8 @@ MEMORY = 1024
 CPU = {"kvm": "host", "tcg": "Nehalem"}
 #: MiB of translated code that an emulator keeps.
 TRANSLATION_CACHE = 256
+#: Controllers that can be plugged in as adapters, each behind a serial port of its own: radio0, radio1, …
+RADIO_PORTS = 3
 CONSOLE = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reliable"
 
 
@@ -54,6 +56,13 @@ def _share(tag: str, path: Path) -> list[str]:
     ]
 
 
+def _radio_port(number: int, host: str, port: int) -> list[str]:
+    return [
+        *("-chardev", f"socket,id=radio{number},host={host},port={port},nodelay=on"),
+        *("-device", f"virtserialport,chardev=radio{number},name=radio{number},nr={2 + number}"),
+    ]
+
+
 class Machine:
     """A running virtual machine.
 
@@ -71,7 +80,7 @@ class Machine:
 
     @classmethod
     async def start(cls, name: str, root: GuestRoot, repo: Path, radio: tuple[str, int], accel: Accelerator) -> Machine:
-        """Start a machine with one controller of the radio at this address."""
+        """Start a machine with `RADIO_PORTS` controllers of the radio at this address."""
         ours, theirs = socket.socketpair()
         host, port = radio
         argv = [
@@ -79,8 +88,7 @@ class Machine:
             *("-name", name, "-device", "virtio-rng-pci", "-device", "virtio-serial-pci"),
             *("-chardev", f"socket,id=control,fd={theirs.fileno()}"),
             *("-device", "virtserialport,chardev=control,name=control,nr=1"),
-            *("-chardev", f"socket,id=radio,host={host},port={port},nodelay=on"),
-            *("-device", "virtserialport,chardev=radio,name=radio,nr=2"),
+            *(option for number in range(RADIO_PORTS) for option in _radio_port(number, host, port)),
             *_share("root", root.path),
             *_share("repo", repo),
         ]

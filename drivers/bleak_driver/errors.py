@@ -1,0 +1,67 @@
+"""Errors of BlueZ, D-Bus and bleak in words that a person can act on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import dbus.exceptions
+from bleak.exc import BleakError
+
+from ble_driver import RadioError
+
+T = TypeVar("T")
+
+#: What a person can do about an error of D-Bus or BlueZ, by its name.
+REMEDIES = {
+    "org.freedesktop.DBus.Error.ServiceUnknown": "bluetoothd is not running: sudo systemctl start bluetooth",
+    "org.freedesktop.DBus.Error.NameHasNoOwner": "bluetoothd is not running: sudo systemctl start bluetooth",
+    "org.freedesktop.DBus.Error.Spawn.ChildExited": "bluetoothd is not running: sudo systemctl start bluetooth",
+    "org.freedesktop.DBus.Error.AccessDenied": "this user may not talk to bluetoothd: "
+    "sudo usermod -aG bluetooth $USER, then log in again",
+    "org.bluez.Error.Blocked": "the adapter is blocked: sudo rfkill unblock bluetooth",
+    "org.bluez.Error.NotReady": "the adapter is off: bluetoothctl power on",
+}
+#: What bleak raises: its own errors, and those of D-Bus under it.
+BLEAK_ERRORS = (BleakError, EOFError, OSError, asyncio.TimeoutError)
+#: Errors of BlueZ that are races of the radio and not a refusal by the peer (PROTOCOL.md, BlueZ facts).
+RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress", "already in progress", "NotReady")
+#: Attempts at a step that meets such races, and the seconds after the first of them.
+RACE_ATTEMPTS, RACE_PAUSE = 3, 0.3
+
+
+async def past_races(step: Callable[[], Awaitable[T]], worth_it: Callable[[], bool] = lambda: True) -> T:
+    """Take a step, again after a moment if it met a race of the radio.
+
+    Args:
+        step: starts the step.
+        worth_it: whether another attempt can succeed.
+
+    Raises:
+        RadioError, BLEAK_ERRORS: what the step raised, if it was no race or too many.
+    """
+    attempt = 1
+    while True:
+        try:
+            return await step()
+        except (RadioError, *BLEAK_ERRORS) as error:
+            if attempt == RACE_ATTEMPTS or not any(word in str(error) for word in RACES) or not worth_it():
+                raise
+        await asyncio.sleep(RACE_PAUSE * attempt)
+        attempt += 1
+
+
+async def obeyed(command: Awaitable[T], what: str) -> T:
+    """Await a command to BlueZ.
+
+    Raises:
+        RadioError: it failed; the message says what to do.
+    """
+    try:
+        return await command
+    except dbus.exceptions.DBusException as error:
+        name = str(error.get_dbus_name())
+        raise RadioError(f"BlueZ cannot {what}: {REMEDIES.get(name, name)} ({error.get_dbus_message()})") from error
+    except BLEAK_ERRORS as error:
+        raise RadioError(f"BlueZ cannot {what}: {error or type(error).__name__}") from error

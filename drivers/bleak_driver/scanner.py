@@ -1,0 +1,167 @@
+"""The scanner: listens in passes, between which the adapter is free to connect."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from bleak import BleakScanner
+from bleak.backends.device import BLEDevice as FoundDevice
+from bleak.backends.scanner import AdvertisementData
+
+from ble_driver import AddressType, BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError
+
+from .errors import BLEAK_ERRORS, obeyed, past_races
+
+logger = logging.getLogger(__name__)
+
+#: How many discovered devices are remembered, to dial them by what BlueZ knows of them.
+MAX_REMEMBERED = 1000
+#: Values of RSSI that mean "unknown" (PROTOCOL.md, Advertising).
+UNKNOWN_RSSI = (0, -127, -128)
+_KINDS = {"public": AddressType.PUBLIC, "random": AddressType.RANDOM}
+
+
+class PowerMode(Enum):
+    """How much of the time the scanner listens: seconds on, seconds off.
+
+    AGGRESSIVE always, BALANCED half of the time, SAVER one second in ten.
+    """
+
+    AGGRESSIVE = (math.inf, 0.0)
+    BALANCED = (5.0, 5.0)
+    SAVER = (2.0, 18.0)
+
+
+@dataclass
+class Found:
+    """A device that was heard: what bleak knows of it, and how many attempts at it have timed out in a row."""
+
+    device: FoundDevice
+    timeouts: int = 0
+
+
+class Scanner:
+    """Scans for one service, filtered by BlueZ.
+
+    Args:
+        adapter: the adapter's name.
+        service: the UUID of the service, in lower case.
+        mode: how much of the time to listen.
+        control: whose turns the passes are.
+        dispatcher: where to run.
+        on_device: is called with each advertisement of the service.
+        on_failed: is called when a scan that ran cannot be continued; it has ended then.
+    """
+
+    def __init__(
+        self,
+        adapter: str,
+        service: str,
+        mode: PowerMode,
+        control: ExclusiveControlManager,
+        dispatcher: Dispatcher,
+        on_device: Callable[[BLEDevice], Any],
+        on_failed: Callable[[RadioError], Any],
+    ) -> None:
+        self._adapter = adapter
+        self._service = service
+        self._mode = mode
+        self._control = control
+        self._dispatcher = dispatcher
+        self._on_device = on_device
+        self._on_failed = on_failed
+        self._task: asyncio.Task[object] | None = None
+        self._found: OrderedDict[str, Found] = OrderedDict()
+
+    async def start(self) -> None:
+        """Scan until told otherwise. Raises RadioError if that cannot be begun."""
+        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = self._dispatcher.spawn(self._run(begun))
+        try:
+            await begun
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Scan no more; harmless if it does not."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _run(self, begun: asyncio.Future[None]) -> None:
+        on, off = self._mode.value
+        while True:
+            async with self._control.scan_pass(math.inf) as turn:
+                scanner = BleakScanner(
+                    self._on_advertisement,
+                    service_uuids=[self._service],
+                    bluez={"adapter": self._adapter, "filters": {"DuplicateData": True}},
+                )
+                try:
+                    # A race is, for example, a scan that bluetoothd has not ended yet.
+                    await past_races(lambda: obeyed(scanner.start(), "start scanning"))  # noqa: B023 - awaited here
+                    if not begun.done():
+                        begun.set_result(None)
+                    await turn.wait_for_stop(on)
+                except RadioError as error:
+                    if begun.done():
+                        self._on_failed(error)
+                    else:
+                        begun.set_exception(error)
+                    return
+                finally:
+                    try:
+                        await scanner.stop()
+                    except BLEAK_ERRORS as error:
+                        logger.debug("stopping the scanner: %r", error)  # with bluetoothd gone nothing is to be stopped
+            await asyncio.sleep(off)
+
+    def _on_advertisement(self, device: FoundDevice, advertisement: AdvertisementData) -> None:
+        if self._service not in (uuid.lower() for uuid in advertisement.service_uuids):
+            return
+        address = device.address.upper()
+        self._remember(address, device)
+        rssi = None if advertisement.rssi in UNKNOWN_RSSI else advertisement.rssi
+        kind = _KINDS.get(device.details.get("props", {}).get("AddressType"), AddressType.UNKNOWN)
+        self._on_device(BLEDevice(address, advertisement.local_name, rssi, kind))
+
+    def _remember(self, address: str, device: FoundDevice) -> Found:
+        found = self._found.setdefault(address, Found(device))
+        found.device = device
+        self._found.move_to_end(address)
+        if len(self._found) > MAX_REMEMBERED:
+            self._found.popitem(last=False)
+        return found
+
+    # --- for those who dial -------------------------------------------------------------------------------------------
+
+    def known(self, address: str) -> Found | None:
+        """Return what was heard of a device."""
+        return self._found.get(address)
+
+    def forget(self, address: str) -> None:
+        """BlueZ does not know the device any more."""
+        self._found.pop(address, None)
+
+    async def find(self, address: str, timeout: float) -> Found:
+        """Return what is known of a device; look for it, `timeout` seconds at most, if it was not heard yet.
+
+        Raises:
+            LinkError: it cannot be heard.
+        """
+        found = self._found.get(address)
+        if found is not None:
+            return found
+        device = await BleakScanner.find_device_by_address(address, timeout, bluez={"adapter": self._adapter})
+        if device is None:
+            raise LinkError(f"{address} cannot be heard")
+        return self._remember(address, device)

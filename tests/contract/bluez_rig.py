@@ -1,0 +1,88 @@
+"""Real BlueZ: several adapters on one host, each driver with one of its own. For guests of `tests.bluez` only."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ble_driver import BLEDriverError, Role
+from drivers.bleak_driver import BleakDriver
+
+from .rig import AnyDriver, Node, RealTimeRig
+
+#: Adapters to plug in, as many as a test has nodes at most.
+ADAPTERS = 3
+#: An emulated machine is that much slower than the radios which the suite's times are made for.
+PATIENCE = 6.0
+PLUG_TIMEOUT = 30.0
+GLUE = "tests.bluez.guest_side.h4_vhci"
+
+
+class GreetingNode(Node):
+    """A node that shakes hands and does not speak of it: BlueZ hears of a central only when that writes."""
+
+    def __init__(self, driver: AnyDriver, identity: bytes) -> None:
+        self._greeted: set[str] = set()
+        super().__init__(driver, identity)
+
+    def _record(self, kind: str, *details: Any) -> None:
+        address = details[0]
+        if kind == "data" and self.driver.peer_role(address) is Role.PERIPHERAL and address not in self._greeted:
+            self._greeted.add(address)
+            return
+        if kind == "disconnected":
+            self._greeted.discard(address)
+        super()._record(kind, *details)
+        if kind == "connected" and self.driver.peer_role(address) is Role.CENTRAL:
+            with contextlib.suppress(BLEDriverError):  # it may be stopped by now
+                self.driver.send(address, self.identity)
+
+
+class BlueZRig(RealTimeRig):
+    """Drivers on the adapters of this host, which hear each other."""
+
+    mtu_is_chosen = False
+    node_type = GreetingNode
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next = 0
+        for number in range(ADAPTERS):
+            if not _adapter(number).exists():
+                subprocess.Popen([sys.executable, "-m", GLUE, f"radio{number}"])
+                self._await(lambda number=number: _adapter(number).exists())  # type: ignore[misc]
+
+    @staticmethod
+    def _await(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + PLUG_TIMEOUT
+        while not condition():
+            assert time.monotonic() < deadline, "adapters do not do what they should"
+            time.sleep(0.1)
+
+    def make_driver(self, **options: Any) -> AnyDriver:
+        # What a test gives a short time to fail must have the time to succeed here.
+        if isinstance(options.get("connect_timeout"), float):
+            options["connect_timeout"] *= PATIENCE
+        driver = BleakDriver(adapter=f"hci{self._next}", **options)
+        self._next += 1
+        return driver
+
+    def wait(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
+        super().wait(condition, timeout * PATIENCE)
+
+    def settle(self, seconds: float) -> None:
+        super().settle(seconds * PATIENCE)
+
+    def vanish(self, node: Node) -> None:
+        number = self.nodes.index(node)
+        subprocess.run(["pkill", "-TERM", "-f", f"{GLUE} radio{number}"], check=True)
+        self._await(lambda: not _adapter(number).exists())
+
+
+def _adapter(number: int) -> Path:
+    return Path(f"/sys/class/bluetooth/hci{number}")
