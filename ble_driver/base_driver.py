@@ -42,7 +42,7 @@ SEND_QUEUE_BYTES = 16_384
 #: Seconds that one link may take to close before it is given up; `stop` has 5 in all.
 CLOSE_TIMEOUT = 3.0
 #: Seconds between attempts to bring up a radio that failed: the first and the longest.
-RETRY_FIRST, RETRY_MAX = 0.5, 30.0
+RETRY_FIRST, RETRY_MAX = 0.5, 5.0
 
 L = TypeVar("L", bound=Link)
 

@@ -37,6 +37,10 @@ class BlueZError(RadioError):
         self.name = name
 
 
+class AdapterOffError(RadioError):
+    """Somebody has switched the adapter off."""
+
+
 class UnknownDeviceError(LinkError):
     """BlueZ does not know the device, or not any more: it has to be heard again."""
 
@@ -78,11 +82,12 @@ class BlueZ:
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: dict[str, asyncio.Task[list[Any]]] = {}  # `Connect` calls whose peer was quicker
 
-    async def open(self, service: str) -> None:
-        """Connect, have the adapter on, and end the links to peers that a process which was killed has left.
+    async def open(self, service: str, *, power_on: bool) -> None:
+        """Connect, and end the links to peers that a process which was killed has left.
 
         Args:
             service: the UUID by which a peer is known.
+            power_on: switch the adapter on if it is off.
 
         Raises:
             RadioError: D-Bus, bluetoothd or the adapter cannot be had; the message says what to do.
@@ -109,6 +114,8 @@ class BlueZ:
             raise RadioError(f"there is no adapter {self.adapter}; there is: {', '.join(there) or 'none'}")
         properties = objects[self.path][ADAPTER]
         if not properties["Powered"].value:
+            if not power_on:
+                raise AdapterOffError(f"the adapter {self.adapter} is off; it is awaited: bluetoothctl power on")
             await self._set(self.path, ADAPTER, "Powered", Variant("b", True))
         self.address = properties["Address"].value
         self.address_type = properties["AddressType"].value if "AddressType" in properties else "public"
@@ -227,7 +234,7 @@ class BlueZ:
             if interface == DEVICE and "Connected" in changed:
                 self._on_connection(address_of(path), bool(changed["Connected"].value))
             elif interface == ADAPTER and path == self.path and _is_off(changed):
-                self._on_lost(RadioError(f"the adapter {self.adapter} was switched off"))
+                self._on_lost(AdapterOffError(f"the adapter {self.adapter} was switched off"))
         elif message.member == "InterfacesAdded":
             # A central that BlueZ has never seen: its device appears with the link.
             path, interfaces = message.body

@@ -57,7 +57,7 @@ class Central:
         uuids: of the service and its characteristics.
         on_frame: is called with each notification.
         on_lost: is called when a link that was set up is gone.
-        is_superseded: whether the peer at an address has a link of its own to us, which must stay.
+        is_forestalled: whether the peer at an address has a link of its own to us, which must stay.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Central:
         uuids: GattUUIDs,
         on_frame: Callable[[BlueZLink, bytes], Any],
         on_lost: Callable[[BlueZLink], Any],
-        is_superseded: Callable[[str], bool],
+        is_forestalled: Callable[[str], bool],
     ) -> None:
         self._adapter = adapter
         self._uuids = uuids
         self._on_frame = on_frame
         self._on_lost = on_lost
-        self._is_superseded = is_superseded
+        self._is_forestalled = is_forestalled
         self._clients: dict[BleakClient, BlueZLink | None] = {}  # all that hold a connection to D-Bus
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -88,7 +88,7 @@ class Central:
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            if not self._is_superseded(device.address):
+            if not self._is_forestalled(device.address):
                 work.cancel()
                 await asyncio.wait([work])
             raise
@@ -101,6 +101,7 @@ class Central:
                 device,
                 device.address,
                 self._on_disconnected,
+                max_attempts=1,  # bleak takes a client that has failed once for connected ever after
                 use_services_cache=False,
                 services=[self._uuids.service],
                 bluez={"adapter": self._adapter},
@@ -152,7 +153,7 @@ class Central:
 
     async def _release(self, client: BleakClient) -> None:
         """End a connection, unless it is the peer's as well: then it is kept until the peer ends it."""
-        if not self._is_superseded(client.address):
+        if not self._is_forestalled(client.address):
             await self._hang_up(client)
 
     async def _hang_up(self, client: BleakClient) -> None:

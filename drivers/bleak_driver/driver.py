@@ -20,7 +20,7 @@ from ble_driver import (
     frame_size,
 )
 
-from .bluez import BlueZ, ForestalledError, UnknownDeviceError, address_of
+from .bluez import AdapterOffError, BlueZ, ForestalledError, UnknownDeviceError, address_of
 from .central import BlueZLink, Central, write
 from .centrals import UNHEARD_TIME, Centrals
 from .errors import obeyed
@@ -67,6 +67,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._adapter = adapter
         self._power_mode = modes[power_mode]
         self._radio: _Radio | None = None
+        self._switched_off = False  # by a person, while we used it: it is left off then
         self._exclusive = ExclusiveControlManager()
         self._centrals = Centrals(self._dispatcher.time)
         self._overheard = Overheard()
@@ -99,19 +100,19 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._report_device,
             self._on_scan_failed,
         )
-        central = Central(
-            self._adapter, self._uuids, self._report_frame, self._report_link_lost, lambda at: at in self._links
-        )
+        central = Central(self._adapter, self._uuids, self._report_frame, self._report_link_lost, self._is_forestalled)
         try:
-            await bluez.open(self._uuids.service)
+            await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await obeyed(server.open(), "register the GATT service")
         except BaseException:
             await server.close()
             await bluez.close()
             raise
         self._radio = _Radio(bluez, server, scanner, central)
+        self._switched_off = False
 
     def _on_radio_lost(self, error: RadioError) -> None:
+        self._switched_off = isinstance(error, AdapterOffError)
         if self._radio is not None:
             self._dispatcher.spawn(self._lose(error))
 
@@ -169,7 +170,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
-            if found is not None and address not in self._links:
+            if found is not None and not self._is_forestalled(address):
                 found.timeouts += 1
             raise
 
@@ -187,6 +188,10 @@ class BleakDriver(BaseDriver[BlueZLink]):
         except ForestalledError:
             self._expect_handshake(address)
             raise
+
+    def _is_forestalled(self, address: str) -> bool:
+        link = self._links.get(address)
+        return link is not None and link.role is Role.PERIPHERAL
 
     def _turn_to_dial(self, found: Found | None) -> AbstractAsyncContextManager[object]:
         """Have the radio for an attempt: with a scan going on, Linux usually does not come to initiate."""

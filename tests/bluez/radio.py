@@ -1,8 +1,9 @@
-"""The air: the project's own radio daemon, as users start it."""
+"""The air: the project's own radio daemon, with walls."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
@@ -35,9 +36,11 @@ class Radio:
         Raises:
             RuntimeError: it does not come up.
         """
-        # Without the event that follows a cancelled attempt: over it, Debian's 6.1 kernel corrupts a list.
-        argv = [sys.executable, "-m", "drivers.bumble_driver.radio", "--port", "0", "--no-cancel-event", "--verbose"]
-        process = await children.start(argv, cwd=Path(__file__).parents[2])
+        process = await children.start(
+            [sys.executable, "-m", "tests.bluez.walled_radio"],
+            stdin=asyncio.subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
         assert process.stdout is not None
         log = Log("radio")
         try:
@@ -54,6 +57,11 @@ class Radio:
 
     def __str__(self) -> str:
         return f"{self.address[0]}:{self.address[1]}"
+
+    def wall_off(self, pairs: list[tuple[str, str]]) -> None:
+        """Let these pairs of addresses not hear each other, and all others do."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(pairs).encode() + b"\n")
 
     async def stop(self) -> None:
         """End it."""

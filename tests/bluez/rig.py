@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -46,21 +48,22 @@ class Rig:
 
     # --- for scenarios ------------------------------------------------------------------------------------------------
 
-    async def guests(self, count: int, *, gatt_channels: int | None = None) -> list[Guest]:
+    async def guests(self, count: int, *, gatt_channels: int | None = None, mtus: Sequence[int] = ()) -> list[Guest]:
         """Return this many guests with a fresh bluetoothd and adapter each.
 
         Args:
             count: how many.
             gatt_channels: `Channels` in bluetoothd's configuration: 1 is without EATT. By default the distribution's.
+            mtus: `ExchangeMTU` in that of each guest. By default the distribution's, which is 517.
         """
         self._guests = [guest for guest in self._guests if guest.is_running]
         kept = self._guests[:count]
         new = [self._new_guest() for _ in range(count - len(kept))]
         async with asyncio.TaskGroup() as group:
-            for guest in kept:
-                group.create_task(guest.reset(gatt_channels))
-            for guest in new:
-                group.create_task(self._boot(guest, gatt_channels))
+            for guest, mtu in itertools.zip_longest(kept + new, mtus):
+                gatt = {"Channels": gatt_channels, "ExchangeMTU": mtu}
+                configuration = {key: value for key, value in gatt.items() if value is not None}
+                group.create_task(guest.reset(configuration) if guest in kept else self._boot(guest, configuration))
         return kept + new
 
     async def bumble(self, identity: bytes, **options: Any) -> BumblePeer:
@@ -89,6 +92,7 @@ class Rig:
     async def end_scenario(self) -> None:
         """Stop what the scenario started on the host; guests are cleaned when they are next asked for."""
         self.notes.clear()
+        self.radio.wall_off([])
         await self._scenario.aclose()
 
     async def close(self) -> None:
@@ -119,6 +123,6 @@ class Rig:
         self._guests.append(guest)
         return guest
 
-    async def _boot(self, guest: Guest, gatt_channels: int | None) -> None:
+    async def _boot(self, guest: Guest, gatt: Mapping[str, int]) -> None:
         async with self._boots:
-            await guest.boot(REPO, self.radio.address, gatt_channels)
+            await guest.boot(REPO, self.radio.address, gatt)

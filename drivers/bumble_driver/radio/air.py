@@ -46,6 +46,10 @@ class Air(LocalLink):
         """The signal strength, in dBm, with which ``receiver`` hears ``sender``. Override it to model distance."""
         return _RSSI
 
+    def hears(self, sender: RadioController, receiver: RadioController) -> bool:
+        """Whether ``receiver`` is within range of ``sender``. Override it to put some out of range."""
+        return True
+
     @property
     def has_listeners(self) -> bool:
         """Whether an advertisement would reach anybody; silence costs nothing."""
@@ -61,7 +65,7 @@ class Air(LocalLink):
     def broadcast(self, advertisement: Advertisement) -> None:
         """One advertising event: everybody who listens hears it now."""
         for listener in tuple(self._listeners):  # hearing it may end an attempt, and with that the listening
-            if listener is not advertisement.sender:
+            if listener is not advertisement.sender and self.hears(advertisement.sender, listener):
                 listener.on_advertisement(advertisement)
 
     def connect(self, central: RadioConnection, peripheral: RadioConnection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
 from collections.abc import Sequence
 
 SERVICE = "37145b00-442d-4a94-917f-8f42c5da28e3"
@@ -35,3 +37,22 @@ def judge(received: Sequence[bytes]) -> dict[str, int]:
 
 def _frame(number: int, size: int) -> bytes:
     return number.to_bytes(4, "big") + bytes([number * 7 & 0xFF]) * (size - 4)
+
+
+def traffic(seed: int, count: int, hub: str, spokes: Sequence[str]) -> list[tuple[str, list[str], bytes]]:
+    """Return random packets of 1 to 500 bytes in a star: sender, recipients, bytes.
+
+    One in ten goes from the hub to all; of the others, half go from the hub to one, half from one to the hub.
+    """
+    rng = random.Random(seed)
+    packets: list[tuple[str, list[str], bytes]] = []
+    for _ in range(count):
+        spoke, kind = rng.choice(spokes), rng.random()
+        sender, to = (hub, list(spokes)) if kind < 0.1 else (hub, [spoke]) if kind < 0.55 else (spoke, [hub])
+        packets.append((sender, to, rng.randbytes(rng.randint(1, 500))))
+    return packets
+
+
+def digest(packet: bytes) -> str:
+    """Return what tells packets apart in a report."""
+    return hashlib.sha256(packet).hexdigest()[:16]

@@ -45,20 +45,3 @@ async def two_hosts_link_and_carry_packets(rig: Rig) -> None:
     expect(stopped["seconds"] < 5.0 and stopped["threads"] == [], f"stop: {stopped}")
     rig.note(f"stop in {stopped['seconds']} s")
     await bob.expect("down", 30.0, peer=ALICE.hex())
-
-
-@scenario(guests=2, timeout=300.0)
-async def bluetoothd_dies_and_comes_back(rig: Rig) -> None:
-    """The driver says so, and links again by itself."""
-    a, b = await rig.guests(2, gatt_channels=1)
-    alice, bob = await _node(a, ALICE), await _node(b, BOB)
-    await alice.expect("up", 60.0, peer=BOB.hex())
-    await bob.expect("up", 60.0, peer=ALICE.hex())
-    await a.kill_bluetoothd()
-    await alice.expect("down", 20.0, peer=BOB.hex())
-    error = await alice.expect("error", 20.0)
-    expect("bluetoothd" in error["text"], f"the error is {error}")
-    await bob.expect("down", 30.0, peer=ALICE.hex())
-    await alice.expect("up", 90.0, peer=BOB.hex())
-    await bob.expect("up", 90.0, peer=ALICE.hex())
-    await _carry(rig, alice, bob, BOB, ALICE, "after the return")

@@ -68,7 +68,7 @@ class Guest:
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    async def boot(self, repo: Path, radio: tuple[str, int], gatt_channels: int | None = None) -> None:
+    async def boot(self, repo: Path, radio: tuple[str, int], gatt: Mapping[str, int]) -> None:
         """Start the machine and what a host with Bluetooth runs.
 
         Raises:
@@ -85,19 +85,19 @@ class Guest:
             console = "\n    ".join(list(self._machine.console.lines)[-10:])
             raise GuestError(f"guest {self.name} does not boot:\n    {console}") from error
         logger.info("%s: steward up after %.1f s: %s", self.name, time.monotonic() - start, hello)
-        self._service("dbus-daemon", "dbus-daemon", "--system", "--nofork", "--nopidfile")
-        await self._start_bluetooth(gatt_channels)
+        self._start_dbus()
+        await self._start_bluetooth(gatt)
         self.boot_seconds = time.monotonic() - start
         logger.info("%s: adapter %s up after %.1f s", self.name, self.address, self.boot_seconds)
 
-    async def reset(self, gatt_channels: int | None = None) -> None:
+    async def reset(self, gatt: Mapping[str, int]) -> None:
         """Undo what a scenario has done: end its programs; fresh bluetoothd, adapter, and no remembered devices."""
         programs, self._programs = self._programs, []
         await asyncio.gather(*(program.stop() for program in programs))
         await asyncio.gather(*(service.stop() for service in self._services))
         self._services.clear()
         await self.tool("sh", "-c", "rm -rf /var/lib/bluetooth/*")
-        await self._start_bluetooth(gatt_channels)
+        await self._start_bluetooth(gatt)
 
     async def kill(self) -> None:
         """Take its battery out."""
@@ -110,13 +110,14 @@ class Guest:
         """Whether it was not killed and did not crash."""
         return self._machine is not None and self._machine.is_running
 
-    async def _start_bluetooth(self, gatt_channels: int | None) -> None:
+    async def _start_bluetooth(self, gatt: Mapping[str, int]) -> None:
         self._services.append(self._service("btmon", "sh", "-c", f"exec btmon -w {CAPTURE} >/dev/null"))
         await self.plug_adapter()
         wait = "until test -S /run/dbus/system_bus_socket; do sleep 0.05; done"
         options = " -d" if self._debug else ""
-        if gatt_channels is not None:
-            await self.tool("sh", "-c", f"printf '[GATT]\\nChannels = {gatt_channels}\\n' >{CONFIGURATION}")
+        if gatt:
+            text = "\\n".join(["[GATT]", *(f"{key} = {value}" for key, value in gatt.items())])
+            await self.tool("sh", "-c", f"printf '{text}\\n' >{CONFIGURATION}")
             options += f" -f {CONFIGURATION}"
         self.bluetoothd = self._service(
             "bluetoothd", "sh", "-c", f"{wait}; exec {BLUETOOTHD} -n{options}", respawn=RESTART_DELAY
@@ -124,6 +125,9 @@ class Guest:
         self._services.append(self.bluetoothd)
         self._intended = 0
         await self.wait_for_adapter()
+
+    def _start_dbus(self) -> None:
+        self._dbus = self._service("dbus-daemon", "dbus-daemon", "--system", "--nofork", "--nopidfile")
 
     def _service(self, name: str, *argv: str, respawn: float | None = None) -> Program:
         log = self._logs.setdefault(name, Log(f"{self.name}-{name}"))
@@ -198,6 +202,14 @@ class Guest:
         self._intended += 1
         self.bluetoothd.signal(Signals.SIGKILL)
         await until(lambda: len(self.bluetoothd.exits) > exits, TOOL_TIMEOUT, lambda: "bluetoothd does not die")
+
+    async def restart_dbus(self) -> None:
+        """Kill D-Bus, and with it bluetoothd, and start both again."""
+        self._intended += 1
+        self._dbus.signal(Signals.SIGKILL)
+        await self._dbus.wait(TOOL_TIMEOUT)
+        await self.tool("rm", "-f", "/run/dbus/system_bus_socket")
+        self._start_dbus()
 
     # --- what went wrong ----------------------------------------------------------------------------------------------
 
