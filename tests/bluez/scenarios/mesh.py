@@ -41,7 +41,8 @@ async def star_keeps_packets_apart(rig: Rig) -> None:
     for name, mtu in MTUS.items():
         up = await nodes[name].expect("up", 60.0, peer=NAMES["hub"].hex())
         expect((up["role"], up["mtu"]) == ("central", mtu), f"{name}: {up}")
-        await nodes["hub"].expect("up", 60.0, peer=NAMES[name].hex())
+    ups = [await nodes["hub"].expect("up", 60.0) for _ in MTUS]
+    expect({up["role"] for up in ups} == {"peripheral"}, f"the hub: {ups}")
     await asyncio.sleep(1.0)
     seconds = await _play(nodes)
     arrived = {name: await _packets(node) for name, node in nodes.items()}
