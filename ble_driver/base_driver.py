@@ -39,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 #: Bytes that wait for one peer before `send` refuses more: at a slow 10 kB/s, less than two seconds.
 SEND_QUEUE_BYTES = 16_384
+#: Frames from one write request to the next. A write command is acknowledged by nobody: the sender's system takes it
+#: whatever the radio does, and the receiver's drops what it cannot take in time. A request is answered only when all
+#: before it were taken (PROTOCOL.md, BlueZ facts).
+WINDOW = 8
 #: Seconds that one link may take to close before it is given up; `stop` has 5 in all.
 CLOSE_TIMEOUT = 3.0
 #: Seconds between attempts to bring up a radio that failed: the first and the longest.
@@ -161,8 +165,8 @@ class BaseDriver(BLEDriverInterface, Generic[L]):
     async def _transmit_packet(self, link: L, packet: Packet) -> None:
         """Send the frames of one packet. A radio whose links share something overrides this to keep them together."""
         for frame in packet:
-            acknowledged = link.role is Role.CENTRAL and not link.greeted
-            link.greeted = True
+            acknowledged = link.role is Role.CENTRAL and link.unacknowledged in (None, WINDOW - 1)
+            link.unacknowledged = 0 if acknowledged else (link.unacknowledged or 0) + 1
             await self._transmit(link, frame, acknowledged)
 
     def _identity_changed(self) -> None:

@@ -19,7 +19,7 @@ class Link:
         mtu: the ATT MTU in bytes.
         identity: the 16 bytes read from the peer, if this node dialled.
         closing: it is being ended; it takes no more frames.
-        greeted: the first frame has gone out.
+        unacknowledged: frames since the last write request; None before the first frame, which is one.
     """
 
     address: str
@@ -27,7 +27,7 @@ class Link:
     mtu: int
     identity: bytes | None = None
     closing: bool = False
-    greeted: bool = False
+    unacknowledged: int | None = None
     queue: SendQueue = field(default_factory=lambda: SendQueue())
 
     def __post_init__(self) -> None:

@@ -125,6 +125,12 @@ class BlueZ:
                 with contextlib.suppress(RadioError):
                     await self.disconnect(address_of(path))
 
+    async def daemon_pid(self) -> int:
+        """Return the process id of bluetoothd. Raises RadioError."""
+        bus = "org.freedesktop.DBus"
+        (pid,) = await self._call(bus, "/org/freedesktop/DBus", bus, "GetConnectionUnixProcessID", "s", [SERVICE])
+        return int(pid)
+
     async def close(self) -> None:
         """Leave D-Bus."""
         bus, self._bus = self._bus, None

@@ -1,4 +1,4 @@
-"""The central's part on BlueZ: set up a link with bleak, write frames in windows, end it."""
+"""The central's part on BlueZ: set up a link with bleak, write frames, end it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.exc import BleakError
-from bleak_retry_connector import establish_connection
 
 from ble_driver import (
     DEFAULT_MTU,
@@ -33,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Frames from one write request to the next. BlueZ acknowledges a write command at once, whatever the radio does; a
-#: write request is answered only after all earlier frames were taken (PROTOCOL.md, BlueZ facts).
-WINDOW = 8
 #: Seconds that bleak gets to end a connection; bluetoothd itself takes 2 for it.
 DISCONNECT_TIMEOUT = 2.5
 
@@ -46,7 +42,6 @@ class BlueZLink(Link):
 
     client: BleakClient | None = None
     rx: BleakGATTCharacteristic | None = None
-    since_request: int = 0
 
 
 class Central:
@@ -96,16 +91,10 @@ class Central:
     async def _set_up(self, device: FoundDevice, own_identity: bytes | None) -> BlueZLink:
         client: BleakClient | None = None
         try:
-            client = await establish_connection(
-                BleakClient,
-                device,
-                device.address,
-                self._on_disconnected,
-                max_attempts=1,  # bleak takes a client that has failed once for connected ever after
-                use_services_cache=False,
-                services=[self._uuids.service],
-                bluez={"adapter": self._adapter},
+            client = BleakClient(
+                device, self._on_disconnected, services=[self._uuids.service], bluez={"adapter": self._adapter}
             )
+            await client.connect()
             self._clients[client] = None
             link = await self._link(client, device.address, own_identity)
             if not client.is_connected:
@@ -194,12 +183,9 @@ async def _read_identity(client: BleakClient, characteristic: BleakGATTCharacter
 
 
 async def write(link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
-    """Write one frame, every so many as a request, so that what waits in bluetoothd is bounded. Raises LinkError."""
+    """Write one frame, as a request if it is to be acknowledged. Raises LinkError."""
     assert link.client is not None
     assert link.rx is not None
-    link.since_request = 0 if acknowledged else link.since_request + 1
-    if link.since_request >= WINDOW:
-        acknowledged, link.since_request = True, 0
     client, rx = link.client, link.rx
     try:
         await past_races(lambda: client.write_gatt_char(rx, frame, response=acknowledged), lambda: client.is_connected)

@@ -20,6 +20,7 @@ from ble_driver import (
     frame_size,
 )
 
+from . import bearers
 from .bluez import AdapterOffError, BlueZ, ForestalledError, UnknownDeviceError, address_of
 from .central import BlueZLink, Central, write
 from .centrals import UNHEARD_TIME, Centrals
@@ -104,12 +105,15 @@ class BleakDriver(BaseDriver[BlueZLink]):
         try:
             await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await obeyed(server.open(), "register the GATT service")
+            wrong = bearers.complaint(await bluez.daemon_pid())
         except BaseException:
             await server.close()
             await bluez.close()
             raise
         self._radio = _Radio(bluez, server, scanner, central)
         self._switched_off = False
+        if wrong is not None:
+            self._report_error(RadioError(wrong))
 
     def _on_radio_lost(self, error: RadioError) -> None:
         self._switched_off = isinstance(error, AdapterOffError)

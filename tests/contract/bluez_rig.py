@@ -17,8 +17,9 @@ from .rig import AnyDriver, Node, RealTimeRig
 
 #: Adapters to plug in, as many as a test has nodes at most.
 ADAPTERS = 3
-#: An emulated machine is that much slower than the radios which the suite's times are made for.
-PATIENCE = 6.0
+#: An emulated machine is that much slower than the radios which the suite's times are made for, and needs that many
+#: seconds to dial.
+PATIENCE, DIAL_TIME = 3.0, 9.0
 PLUG_TIMEOUT = 30.0
 GLUE = "tests.bluez.guest_side.h4_vhci"
 _glue: list[subprocess.Popen[bytes]] = []  # outlives a test: plugging in takes a second
@@ -38,10 +39,10 @@ class GreetingNode(Node):
             return
         if kind == "disconnected":
             self._greeted.discard(address)
-        super()._record(kind, *details)
         if kind == "connected" and self.driver.peer_role(address) is Role.CENTRAL:
             with contextlib.suppress(BLEDriverError):  # it may be stopped by now
                 self.driver.send(address, self.identity)
+        super()._record(kind, *details)
 
 
 class BlueZRig(RealTimeRig):
@@ -68,16 +69,16 @@ class BlueZRig(RealTimeRig):
     def make_driver(self, **options: Any) -> AnyDriver:
         # What a test gives a short time to fail must have the time to succeed here.
         if isinstance(options.get("connect_timeout"), float):
-            options["connect_timeout"] *= PATIENCE
+            options["connect_timeout"] = max(DIAL_TIME, PATIENCE * options["connect_timeout"])
         driver = BleakDriver(adapter=f"hci{self._next}", **options)
         self._next += 1
         return driver
 
     def wait(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
-        super().wait(condition, timeout * PATIENCE)
+        super().wait(condition, timeout * 2 * PATIENCE)
 
     def settle(self, seconds: float) -> None:
-        super().settle(seconds * PATIENCE / 2)
+        super().settle(seconds * PATIENCE)
 
     def vanish(self, node: Node) -> None:
         number = self.nodes.index(node)

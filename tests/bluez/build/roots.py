@@ -16,7 +16,6 @@ from .kernel import Kernel
 #: What the guests' programs import beside Debian's own python3-dbus and python3-gi.
 REQUIREMENTS = (
     "bleak>=3.0,<4",
-    "bleak-retry-connector>=4",
     "bluezero==0.9.1",
     "rns==1.5.7",
     "lxmf==1.2.1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from ..rig import Rig
@@ -45,3 +46,18 @@ async def two_hosts_link_and_carry_packets(rig: Rig) -> None:
     expect(stopped["seconds"] < 5.0 and stopped["threads"] == [], f"stop: {stopped}")
     rig.note(f"stop in {stopped['seconds']} s")
     await bob.expect("down", 30.0, peer=ALICE.hex())
+
+
+@scenario(guests=1)
+async def several_bearers_are_complained_of(rig: Rig) -> None:
+    """Where bluetoothd, as it comes, spreads a link over several ATT bearers, a person is told what to change."""
+    (guest,) = await rig.guests(1)
+    node = guest.helper("interface_node", ALICE.hex())
+    await node.expect("started", 30.0)
+    if rig.root.name == "bookworm":
+        error = await node.expect("error", 20.0)
+        expect("Channels = 1" in error["text"], f"the error is {error}")
+        rig.note(error["text"])
+    else:
+        await asyncio.sleep(5.0)
+        expect(node.events.empty(), f"it complains of what is well: {node.events}")
