@@ -23,6 +23,8 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 #: Seconds by which the answer to our `Connect` follows the news that the device is connected. If it does not, the link
 #: is one that the peer has opened (seen: 0.1 s for ours; that of a peer leaves `Connect` unanswered for 40 s).
 OWN_LINK_TIME = 1.0
+#: Seconds within which the removal of an adapter follows its being switched off.
+REMOVAL_TIME = 0.5
 
 
 class BlueZError(RadioError):
@@ -79,6 +81,7 @@ class BlueZ:
         self._on_lost = on_lost
         self._bus: MessageBus | None = None
         self._dialled: dict[str, asyncio.Event] = {}  # whom we dial now, and whether there is a link
+        self._lost = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._abandoned: dict[str, asyncio.Task[list[Any]]] = {}  # `Connect` calls whose peer was quicker
 
@@ -146,7 +149,7 @@ class BlueZ:
         with contextlib.suppress(OSError, EOFError):
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]  # dbus-fast's gap
         if self._bus is bus:
-            self._on_lost(RadioError("D-Bus has ended; its return is awaited"))
+            self._lose(RadioError("D-Bus has ended; its return is awaited"))
 
     async def is_connected(self, address: str) -> bool:
         """Whether BlueZ has a link to a device, whoever dialled."""
@@ -240,7 +243,9 @@ class BlueZ:
             if interface == DEVICE and "Connected" in changed:
                 self._on_connection(address_of(path), bool(changed["Connected"].value))
             elif interface == ADAPTER and path == self.path and _is_off(changed):
-                self._on_lost(AdapterOffError(f"the adapter {self.adapter} was switched off"))
+                # An adapter that is pulled out is switched off first.
+                off = AdapterOffError(f"the adapter {self.adapter} was switched off")
+                asyncio.get_running_loop().call_later(REMOVAL_TIME, self._lose, off)
         elif message.member == "InterfacesAdded":
             # A central that BlueZ has never seen: its device appears with the link.
             path, interfaces = message.body
@@ -249,11 +254,17 @@ class BlueZ:
         elif message.member == "InterfacesRemoved":
             path, removed = message.body
             if path == self.path and ADAPTER in removed:
-                self._on_lost(RadioError(f"the adapter {self.adapter} was removed"))
+                self._lose(RadioError(f"the adapter {self.adapter} was removed"))
             elif path.startswith(f"{self.path}/dev_") and DEVICE in removed:
                 self._on_connection(address_of(path), False)
         elif message.member == "NameOwnerChanged" and message.body[0] == SERVICE and not message.body[2]:
-            self._on_lost(RadioError("bluetoothd has ended; its return is awaited"))
+            self._lose(RadioError("bluetoothd has ended; its return is awaited"))
+
+    def _lose(self, error: RadioError) -> None:
+        """Say so once, and not for what was closed."""
+        if self._bus is not None and not self._lost:
+            self._lost = True
+            self._on_lost(error)
 
     def _on_connection(self, address: str, connected: bool) -> None:
         if connected and address in self._dialled:

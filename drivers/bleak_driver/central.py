@@ -104,7 +104,7 @@ class Central:
                 await self._release(client)
             if isinstance(error, LinkError) or not isinstance(error, BLEAK_ERRORS):
                 raise
-            raise LinkError(f"BlueZ reports of {device.address}: {error or type(error).__name__}") from error
+            raise LinkError(f"BlueZ reports of {device.address}: {str(error) or type(error).__name__}") from error
         return link
 
     async def _link(self, client: BleakClient, address: str, own_identity: bytes | None) -> BlueZLink:
@@ -190,4 +190,4 @@ async def write(link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
     try:
         await past_races(lambda: client.write_gatt_char(rx, frame, response=acknowledged), lambda: client.is_connected)
     except BLEAK_ERRORS as error:
-        raise LinkError(f"writing to {link.address}: {error or type(error).__name__}") from error
+        raise LinkError(f"writing to {link.address}: {str(error) or type(error).__name__}") from error

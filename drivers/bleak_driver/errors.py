@@ -64,4 +64,4 @@ async def obeyed(command: Awaitable[T], what: str) -> T:
         name = str(error.get_dbus_name())
         raise RadioError(f"BlueZ cannot {what}: {REMEDIES.get(name, name)} ({error.get_dbus_message()})") from error
     except BLEAK_ERRORS as error:
-        raise RadioError(f"BlueZ cannot {what}: {error or type(error).__name__}") from error
+        raise RadioError(f"BlueZ cannot {what}: {str(error) or type(error).__name__}") from error

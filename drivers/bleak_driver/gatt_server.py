@@ -24,6 +24,9 @@ from .glib_thread import GLibThread
 #: Seconds that BlueZ gets to accept or drop the application or the advertisement.
 REGISTER_TIMEOUT = 5.0
 
+#: Seconds that BlueZ gets to take the frames of a packet: with several centrals it works for all of them meanwhile.
+NOTIFY_TIMEOUT = 20.0
+
 _numbers = itertools.count(1)
 
 
@@ -219,7 +222,7 @@ class GattServer:
             lambda ok, failed: self._bus.call_async(
                 constants.BLUEZ_SERVICE_NAME, "/", "org.freedesktop.DBus.Peer", "Ping", "", (), ok, failed
             ),
-            REGISTER_TIMEOUT,
+            NOTIFY_TIMEOUT,
         )
 
     def _send_values(self, frames: tuple[bytes, ...]) -> None:

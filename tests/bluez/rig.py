@@ -32,13 +32,17 @@ class Rig:
     Args:
         root: what guests run.
         accelerator: how.
+        thorough: repeat things as often as a figure for people needs, not only as often as a check does.
         debug: let bluetoothd log all it does, which slows it down.
     """
 
     radio: Radio
 
-    def __init__(self, root: GuestRoot, accelerator: Accelerator, *, debug: bool = False) -> None:
+    def __init__(
+        self, root: GuestRoot, accelerator: Accelerator, *, thorough: bool = False, debug: bool = False
+    ) -> None:
         self.root = root
+        self.thorough = thorough
         self.notes: list[str] = []
         self._accelerator = accelerator
         self._debug = debug
@@ -78,6 +82,10 @@ class Rig:
         program = await host_program.start([sys.executable, "-m", module, *args], REPO)
         self._scenario.push_async_callback(program.stop)
         return program
+
+    def times(self, often: int) -> int:
+        """Return how often to do something that is worth doing this often: a fifth in a mere check."""
+        return often if self.thorough else max(1, often // 5)
 
     def note(self, text: str) -> None:
         """Say something that is worth a line in the report."""

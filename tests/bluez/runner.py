@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that collecting logs, or closing a rig, may take.
 COLLECT_TIMEOUT, CLOSE_TIMEOUT = 180.0, 30.0
+#: How much longer a scenario may take that repeats things five times as often.
+THOROUGH_FACTOR = 5
 
 
 class Verdict(Enum):
@@ -49,13 +51,17 @@ class Runner:
         accelerator: how.
         logs: where the logs of failures go.
         say: prints a line.
+        thorough: see `Rig`.
     """
 
-    def __init__(self, root: GuestRoot, accelerator: Accelerator, logs: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, root: GuestRoot, accelerator: Accelerator, logs: Path, say: Callable[[str], None], *, thorough: bool
+    ) -> None:
         self._root = root
         self._accelerator = accelerator
         self._logs = logs
         self._say = say
+        self._thorough = thorough
         self._rig: Rig | None = None
 
     async def run(self, scenarios: Iterable[Scenario]) -> list[Result]:
@@ -84,7 +90,7 @@ class Runner:
         rig = await self._take_rig(debug=attempt > 1)
         error: str | None = None
         try:
-            async with asyncio.timeout(scenario.timeout):
+            async with asyncio.timeout(scenario.timeout * (THOROUGH_FACTOR if self._thorough else 1)):
                 await scenario.body(rig)
         except Exception as problem:  # whatever a scenario raises is its failure, and no other's
             logger.debug("%s", scenario.name, exc_info=True)
@@ -112,7 +118,7 @@ class Runner:
 
     async def _take_rig(self, *, debug: bool) -> Rig:
         if self._rig is None:
-            self._rig = Rig(self._root, self._accelerator, debug=debug)
+            self._rig = Rig(self._root, self._accelerator, thorough=self._thorough, debug=debug)
             await self._rig.open()
         return self._rig
 

@@ -18,24 +18,26 @@ class Scenario:
         name: what it is called in reports.
         guests: how many guests it uses at most; those that need fewer run first.
         timeout: seconds that it may take, the boot of its guests included.
+        roots: on which it runs unless everything is to run on all; None is all.
     """
 
     name: str
     body: Body
     guests: int
     timeout: float
+    roots: tuple[str, ...] | None
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, guests: int, timeout: float = 240.0) -> Callable[[Body], Body]:
-    """Make a scenario of an async function; its name is the function's."""
+def scenario(*, guests: int, timeout: float = 240.0, on: tuple[str, ...] | None = None) -> Callable[[Body], Body]:
+    """Make a scenario of an async function; its name is the function's. See `Scenario`, `on` is its `roots`."""
 
     def register(body: Body) -> Body:
         name = getattr(body, "__name__", str(body))
         assert name not in SCENARIOS, f"two scenarios are called {name}"
-        SCENARIOS[name] = Scenario(name, body, guests, timeout)
+        SCENARIOS[name] = Scenario(name, body, guests, timeout, on)
         return body
 
     return register

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
+from .. import reticulum
 from ..guest_side.wire import digest, traffic
 from ..rig import Rig
 from ..scenario import expect, scenario
 from ..vm.program import Program
 
 #: Packets of `wire.traffic`.
-PACKETS, SEED = 400, 1
+PACKETS, SEED = 2000, 1
 NAMES = {"hub": b"H" * 16, "wide": b"W" * 16, "middle": b"M" * 16, "narrow": b"N" * 16}
 MTUS = {"wide": 517, "middle": 185, "narrow": 23}
-SILENCE = 3.0
+SILENCE = 8.0
 
 
-@scenario(guests=3, timeout=600.0)
+@scenario(guests=3, timeout=600.0, on=("bookworm",))
 async def star_keeps_packets_apart(rig: Rig) -> None:
     """A peripheral with three centrals of ATT MTU 517, 185 and 23: each packet where it belongs, whole, in order.
 
@@ -44,18 +47,20 @@ async def star_keeps_packets_apart(rig: Rig) -> None:
     ups = [await nodes["hub"].expect("up", 60.0) for _ in MTUS]
     expect({up["role"] for up in ups} == {"peripheral"}, f"the hub: {ups}")
     await asyncio.sleep(1.0)
-    seconds = await _play(nodes)
+    count = rig.times(PACKETS)
+    plan = traffic(SEED, count, "hub", list(MTUS))
+    seconds = await _play(nodes, count)
     arrived = {name: await _packets(node) for name, node in nodes.items()}
-    overheard = _judge(arrived)
-    size = sum(len(packet) * len(to) for _, to, packet in traffic(SEED, PACKETS, "hub", list(MTUS)))
-    rig.note(f"{PACKETS} packets, {size / 1000 / seconds:.1f} kB/s in all; overheard whole: {dict(overheard)}")
+    overheard = _judge(plan, arrived)
+    size = sum(len(packet) * len(to) for _, to, packet in plan)
+    rig.note(f"{count} packets, {size / 1000 / seconds:.1f} kB/s in all; overheard whole: {dict(overheard)}")
 
 
-async def _play(nodes: dict[str, Program]) -> float:
+async def _play(nodes: dict[str, Program], count: int) -> float:
     begun = time.monotonic()
     names = {name: identity.hex() for name, identity in NAMES.items()}
     for name, node in nodes.items():
-        node.send("play", me=name, traffic=[SEED, PACKETS, "hub", list(MTUS)], names=names)
+        node.send("play", me=name, traffic=[SEED, count, "hub", list(MTUS)], names=names)
     for node in nodes.values():
         await node.expect("played", 60.0)
     for node in nodes.values():
@@ -70,9 +75,11 @@ async def _packets(node: Program) -> dict[str, Any]:
     return {names[peer]: digests for peer, digests in report["of"].items()}
 
 
-def _judge(arrived: dict[str, dict[str, list[str]]]) -> Counter[str]:
+def _judge(
+    packets_sent: Sequence[tuple[str, list[str], bytes]], arrived: dict[str, dict[str, list[str]]]
+) -> Counter[str]:
     """Fail unless everybody got what was meant for them, in order; return how many packets each overheard."""
-    plan = [(sender, to, digest(packet)) for sender, to, packet in traffic(SEED, PACKETS, "hub", list(MTUS))]
+    plan = [(sender, to, digest(packet)) for sender, to, packet in packets_sent]
     overheard: Counter[str] = Counter()
     for name, packets in arrived.items():
         for sender in {sender for sender, to, _ in plan if name in to}:
@@ -86,3 +93,41 @@ def _judge(arrived: dict[str, dict[str, list[str]]]) -> Counter[str]:
             overheard[name] += len(got) - len(meant)
     expect(not overheard["hub"], f"the hub got {overheard['hub']} packets twice")
     return overheard
+
+
+#: In the chain, each is a host; those in the middle forward.
+CHAIN = ("alice", "bob", "carol", "dave")
+FILE_SIZE = 16 * 1024
+
+
+@scenario(guests=4, timeout=500.0, on=("bookworm",))
+async def chain_carries_packets_over_three_hops(rig: Rig) -> None:
+    """Four hosts with Reticulum, each hearing its neighbours only: a message and a file from one end to the other."""
+    guests = await rig.guests(4, gatt_channels=1)
+    far = [(one, two) for one, two in itertools.combinations(range(len(CHAIN)), 2) if two - one > 1]
+    rig.radio.wall_off([(guests[one].address, guests[two].address) for one, two in far])
+    nodes = []
+    for guest, name in zip(guests, CHAIN, strict=True):
+        await reticulum.prepare(guest, transport=name in CHAIN[1:-1])
+        nodes.append(reticulum.start(guest, name))
+    for node in nodes:
+        await node.expect("up", 90.0)
+    alice, dave = nodes[0], nodes[-1]
+    begun = time.monotonic()
+    heard, back = await asyncio.gather(
+        alice.expect("heard", 150.0, peer="dave"), dave.expect("heard", 150.0, peer="alice")
+    )
+    hops = len(CHAIN) - 1
+    expect((heard["hops"], back["hops"]) == (hops, hops), f"hops: {heard} {back}")
+    rig.note(f"both ends heard each other over {hops} hops after {time.monotonic() - begun:.1f} s")
+    begun = time.monotonic()
+    alice.type("direct dave hello over three hops")
+    await dave.expect("message_received", 60.0, text="hello over three hops", verified=True)
+    await alice.expect("message_delivered", 60.0)
+    rig.note(f"message and proof in {time.monotonic() - begun:.1f} s")
+    path = await reticulum.make_file(guests[-1], FILE_SIZE)
+    begun = time.monotonic()
+    dave.type(f"file alice {path}")
+    sent = await dave.expect("file_sent", 60.0)
+    await alice.expect("file_received", 120.0, sha256=sent["sha256"])
+    rig.note(f"{FILE_SIZE // 1024} KiB the other way at {FILE_SIZE / 1000 / (time.monotonic() - begun):.1f} kB/s")
