@@ -24,7 +24,7 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 #: is one that the peer has opened (seen: 0.1 s for ours; that of a peer leaves `Connect` unanswered for 40 s).
 OWN_LINK_TIME = 1.0
 #: Seconds within which the removal of an adapter follows its being switched off.
-REMOVAL_TIME = 0.5
+REMOVAL_TIME = 2.0
 
 
 class BlueZError(RadioError):

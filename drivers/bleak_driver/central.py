@@ -36,6 +36,10 @@ T = TypeVar("T")
 DISCONNECT_TIMEOUT = 2.5
 
 
+class MissingCharacteristicError(NotOurServiceError):
+    """A characteristic is not there, or not yet: BlueZ may show what the peer had before, for a moment."""
+
+
 @dataclass(eq=False)
 class BlueZLink(Link):
     """A link on BlueZ; `client` and `rx` only if this node dialled."""
@@ -167,7 +171,7 @@ def _find(client: BleakClient, service_uuid: str, uuid: str) -> BleakGATTCharact
         for characteristic in service.characteristics:
             if service.uuid.lower() == service_uuid and characteristic.uuid.lower() == uuid:
                 return characteristic
-    raise NotOurServiceError(f"{client.address} does not have the characteristic {uuid}")
+    raise MissingCharacteristicError(f"{client.address} does not have the characteristic {uuid}")
 
 
 async def _read_identity(client: BleakClient, characteristic: BleakGATTCharacteristic) -> bytes:

@@ -22,9 +22,9 @@ from ble_driver import (
 
 from . import bearers
 from .bluez import AdapterOffError, BlueZ, ForestalledError, UnknownDeviceError, address_of
-from .central import BlueZLink, Central, write
+from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
-from .errors import obeyed
+from .errors import RACE_ATTEMPTS, RACE_PAUSE, obeyed
 from .gatt_server import GattServer
 from .overheard import Overheard
 from .scanner import Found, PowerMode, Scanner
@@ -168,15 +168,30 @@ class BleakDriver(BaseDriver[BlueZLink]):
             found = radio.scanner.known(address)
             async with self._turn_to_dial(found):
                 found = await radio.scanner.find(address, self._connect_timeout)
-                await self._reach(radio, address)
+                link = await self._link_to(radio, address, found)
                 found.timeouts = 0
-                return await radio.central.set_up(found.device, self._identity)
+                return link
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
             if found is not None and not self._is_forestalled(address):
                 found.timeouts += 1
             raise
+
+    async def _link_to(self, radio: _Radio, address: str, found: Found) -> BlueZLink:
+        """Reach a peer and set up a link; again if the connection breaks meanwhile, which is usual on the air."""
+        attempt = 1
+        while True:
+            try:
+                await self._reach(radio, address)
+                return await radio.central.set_up(found.device, self._identity)
+            except LinkError as error:
+                refused = type(error) not in (LinkError, MissingCharacteristicError)  # it has an error of its own
+                if refused or attempt == RACE_ATTEMPTS:
+                    raise
+                logger.debug("dialling %s again: %s", address, error)
+            await asyncio.sleep(RACE_PAUSE * attempt)
+            attempt += 1
 
     async def _reach(self, radio: _Radio, address: str) -> None:
         """Have a connection to a peer that is ours to use."""

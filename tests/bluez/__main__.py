@@ -42,6 +42,7 @@ def _parse() -> argparse.Namespace:
         "--thorough", action="store_true", help="everything on every root, and repeated as often as figures need"
     )
     parser.add_argument("--limit", type=float, help=f"seconds for all scenarios (default: {LIMIT:g}, or enough)")
+    parser.add_argument("--debug", action="store_true", help="let bluetoothd log all it does; it is slower then")
     parser.add_argument("--tcg", action="store_true", help="do not try KVM")
     parser.add_argument("--list", action="store_true", help="list scenarios and end")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice: everything")
@@ -73,7 +74,7 @@ async def _run(options: argparse.Namespace, roots: list[GuestRoot], logs: Path) 
             say(f"{root.name}, Linux {root.kernel.version}:")
             everything = options.thorough or options.scenarios
             chosen = [s for s in _chosen(options.scenarios) if everything or s.roots is None or root.name in s.roots]
-            results += await Runner(root, how, logs, say, thorough=options.thorough).run(chosen)
+            results += await Runner(root, how, logs, say, thorough=options.thorough, debug=options.debug).run(chosen)
     return results
 
 

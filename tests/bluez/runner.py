@@ -51,17 +51,25 @@ class Runner:
         accelerator: how.
         logs: where the logs of failures go.
         say: prints a line.
-        thorough: see `Rig`.
+        thorough, debug: see `Rig`.
     """
 
     def __init__(
-        self, root: GuestRoot, accelerator: Accelerator, logs: Path, say: Callable[[str], None], *, thorough: bool
+        self,
+        root: GuestRoot,
+        accelerator: Accelerator,
+        logs: Path,
+        say: Callable[[str], None],
+        *,
+        thorough: bool,
+        debug: bool,
     ) -> None:
         self._root = root
         self._accelerator = accelerator
         self._logs = logs
         self._say = say
         self._thorough = thorough
+        self._debug = debug
         self._rig: Rig | None = None
 
     async def run(self, scenarios: Iterable[Scenario]) -> list[Result]:
@@ -87,7 +95,7 @@ class Runner:
 
     async def _attempt(self, scenario: Scenario, result: Result, attempt: int) -> str | None:
         """Run it once; return what went wrong. A rig on which something went wrong is not used again."""
-        rig = await self._take_rig(debug=attempt > 1)
+        rig = await self._take_rig()
         error: str | None = None
         try:
             async with asyncio.timeout(scenario.timeout * (THOROUGH_FACTOR if self._thorough else 1)):
@@ -116,9 +124,9 @@ class Runner:
         except TimeoutError:
             logger.warning("collecting logs took more than %g s", COLLECT_TIMEOUT)
 
-    async def _take_rig(self, *, debug: bool) -> Rig:
+    async def _take_rig(self) -> Rig:
         if self._rig is None:
-            self._rig = Rig(self._root, self._accelerator, thorough=self._thorough, debug=debug)
+            self._rig = Rig(self._root, self._accelerator, thorough=self._thorough, debug=self._debug)
             await self._rig.open()
         return self._rig
 

@@ -49,6 +49,7 @@ class BlueZRig(RealTimeRig):
     """Drivers on the adapters of this host, which hear each other."""
 
     mtu_is_chosen = False
+    centrals_overhear = True
     node_type = GreetingNode
 
     def __init__(self) -> None:
@@ -68,8 +69,9 @@ class BlueZRig(RealTimeRig):
 
     def make_driver(self, **options: Any) -> AnyDriver:
         # What a test gives a short time to fail must have the time to succeed here.
-        if isinstance(options.get("connect_timeout"), float):
-            options["connect_timeout"] = max(DIAL_TIME, PATIENCE * options["connect_timeout"])
+        timeout = options.get("connect_timeout")
+        if isinstance(timeout, float) and timeout > 0:
+            options["connect_timeout"] = max(DIAL_TIME, PATIENCE * timeout)
         driver = BleakDriver(adapter=f"hci{self._next}", **options)
         self._next += 1
         return driver

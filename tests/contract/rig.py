@@ -25,6 +25,7 @@ class Node:
         self.identity = identity
         self.events: list[tuple[Any, ...]] = []
         self.broken: list[str] = []
+        self._address: str | None = None
         self.hooks: dict[str, Callable[..., None]] = {}
         self._inside = threading.Lock()
         driver.on_device_discovered = lambda device: self._record("discovered", device)
@@ -59,9 +60,10 @@ class Node:
 
     @property
     def address(self) -> str:
-        address = self.driver.local_address
-        assert address is not None
-        return address
+        """The address that others see; also after the radio has gone."""
+        self._address = self.driver.local_address or self._address
+        assert self._address is not None
+        return self._address
 
     def of(self, kind: str) -> list[list[Any]]:
         """Return the details of all events of one kind."""
@@ -93,10 +95,12 @@ class Rig(ABC):
 
     Attributes:
         mtu_is_chosen: drivers have the option `mtu`.
+        centrals_overhear: what is notified to one central reaches all of them (PROTOCOL.md, BlueZ facts).
         node_type: what `node` returns.
     """
 
     mtu_is_chosen = True
+    centrals_overhear = False
     node_type: type[Node] = Node
 
     def __init__(self) -> None:
