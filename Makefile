@@ -5,7 +5,7 @@ RNS ?= rns==1.5.7 lxmf==1.2.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-bluez lint wheel clean
+.PHONY: demo test test-bluez bench-bluez lint wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
@@ -16,6 +16,10 @@ test: $(VENV)/.installed
 # Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
 test-bluez: $(VENV)/.installed
 	@$(BIN)/python -m tests.bluez -v
+
+# The same, with everything on every BlueZ and repeated as often as the figures in the README need: two hours.
+bench-bluez: $(VENV)/.installed
+	@$(BIN)/python -m tests.bluez -v --thorough
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -68,14 +68,21 @@ async def _run(options: argparse.Namespace, roots: list[GuestRoot], logs: Path) 
         loop.add_signal_handler(number, task.cancel)
     how = accelerator.TCG if options.tcg else await accelerator.choose(roots[0].kernel)
     say(f"{how.name} on {os.cpu_count()} cores of {platform.machine()}: {how.reason}")
-    results: list[Result] = []
+    for root in roots:
+        say(f"{root.name} is Linux {root.kernel.version}")
+    chosen = _chosen(options.scenarios)
+    everything = options.thorough or options.scenarios
+
+    async def run(root: GuestRoot, *, alone: bool) -> list[Result]:
+        mine = [s for s in chosen if s.alone is alone and (everything or s.roots is None or root.name in s.roots)]
+        runner = Runner(root, how, logs, say, thorough=options.thorough, debug=options.debug)
+        return await runner.run(mine)
+
     async with asyncio.timeout(options.limit):
-        for root in roots:
-            say(f"{root.name}, Linux {root.kernel.version}:")
-            everything = options.thorough or options.scenarios
-            chosen = [s for s in _chosen(options.scenarios) if everything or s.roots is None or root.name in s.roots]
-            results += await Runner(root, how, logs, say, thorough=options.thorough, debug=options.debug).run(chosen)
-    return results
+        # Most of the time is spent waiting for radios, so that the roots do not disturb each other much.
+        together = await asyncio.gather(*(run(root, alone=False) for root in roots))
+        alone = [await run(root, alone=True) for root in roots]
+    return [result for results in (*together, *alone) for result in results]
 
 
 def main() -> int:

@@ -137,9 +137,9 @@ class Runner:
                 await rig.close()
 
     def _report(self, result: Result) -> None:
-        self._say(f"  {result.verdict.value:6} {result.seconds:6.1f} s  {result.scenario}")
+        self._say(f"  {result.verdict.value:6} {result.seconds:6.1f} s  {result.root:8}  {result.scenario}")
         for text in (*result.notes, *result.errors):
-            self._say("\n".join(f"                    {line}" for line in text.splitlines()))
+            self._say("\n".join(f"                              {line}" for line in text.splitlines()))
 
 
 def _describe(problem: BaseException) -> str:

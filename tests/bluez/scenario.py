@@ -19,6 +19,7 @@ class Scenario:
         guests: how many guests it uses at most; those that need fewer run first.
         timeout: seconds that it may take, the boot of its guests included.
         roots: on which it runs unless everything is to run on all; None is all.
+        alone: it measures, so that nothing else may run meanwhile.
     """
 
     name: str
@@ -26,18 +27,21 @@ class Scenario:
     guests: int
     timeout: float
     roots: tuple[str, ...] | None
+    alone: bool
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
-def scenario(*, guests: int, timeout: float = 240.0, on: tuple[str, ...] | None = None) -> Callable[[Body], Body]:
+def scenario(
+    *, guests: int, timeout: float = 240.0, on: tuple[str, ...] | None = None, alone: bool = False
+) -> Callable[[Body], Body]:
     """Make a scenario of an async function; its name is the function's. See `Scenario`, `on` is its `roots`."""
 
     def register(body: Body) -> Body:
         name = getattr(body, "__name__", str(body))
         assert name not in SCENARIOS, f"two scenarios are called {name}"
-        SCENARIOS[name] = Scenario(name, body, guests, timeout, on)
+        SCENARIOS[name] = Scenario(name, body, guests, timeout, on, alone)
         return body
 
     return register

@@ -7,7 +7,7 @@ from ..scenario import scenario
 from ..vm.guest import REPO
 
 
-@scenario(guests=1, timeout=900.0)
+@scenario(guests=1, timeout=900.0, on=("trixie",))
 async def contract_suite(rig: Rig) -> None:
     """All drivers pass one suite of tests; `BleakDriver` passes it on three adapters of one host."""
     (guest,) = await rig.guests(1, gatt_channels=1)

@@ -49,6 +49,19 @@ async def two_hosts_link_and_carry_packets(rig: Rig) -> None:
 
 
 @scenario(guests=1)
+async def a_host_and_bumble_link(rig: Rig) -> None:
+    """`BleakDriver` on BlueZ and `BumbleDriver` without, both scanning and advertising: one link, packets both ways."""
+    (guest,) = await rig.guests(1, gatt_channels=1)
+    alice = await _node(guest, ALICE)
+    bob = await rig.host_program("tests.bluez.guest_side.interface_node", BOB.hex(), "bumble", f"radio={rig.radio}")
+    up: dict[str, Any] = await alice.expect("up", 60.0, peer=BOB.hex())
+    await bob.expect("up", 60.0, peer=ALICE.hex())
+    rig.note(f"the host with BlueZ is {up['role']}, MTU {up['mtu']}")
+    await _carry(rig, alice, bob, BOB, ALICE, "from BlueZ")
+    await _carry(rig, bob, alice, ALICE, BOB, "from bumble")
+
+
+@scenario(guests=1)
 async def several_bearers_are_complained_of(rig: Rig) -> None:
     """Where bluetoothd, as it comes, spreads a link over several ATT bearers, a person is told what to change."""
     (guest,) = await rig.guests(1)

@@ -23,7 +23,7 @@ def _listen(guest: Guest) -> Program:
     return guest.example("connect.py", "--listen", "--name", "bob", "--json")
 
 
-@scenario(guests=2)
+@scenario(guests=2, on=("bookworm",))
 async def example_scan(rig: Rig) -> None:
     """scan.py finds what advertises on the other host."""
     a, b = await rig.guests(2, gatt_channels=1)
@@ -36,7 +36,7 @@ async def example_scan(rig: Rig) -> None:
     rig.note(f"heard {found['name']} at {found['rssi']} dBm")
 
 
-@scenario(guests=2)
+@scenario(guests=2, on=("trixie",))
 async def example_connect(rig: Rig) -> None:
     """connect.py links to the other host, holds the link, and ends it in order."""
     a, b = await rig.guests(2, gatt_channels=1)
@@ -47,7 +47,7 @@ async def example_connect(rig: Rig) -> None:
     rig.note(done["reason"])
 
 
-@scenario(guests=2)
+@scenario(guests=2, on=("trixie",))
 async def example_data_io(rig: Rig) -> None:
     """data_io.py carries "hello world" and 100 KiB each way, and both hashes match."""
     a, b = await rig.guests(2, gatt_channels=1)
@@ -58,7 +58,7 @@ async def example_data_io(rig: Rig) -> None:
     rig.note(", ".join(f"{each['direction']} {each['kib_per_s']} KiB/s" for each in verified))
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def example_race(rig: Rig) -> None:
     """race.py storms one peer with calls of connect: one attempt at a time, and nothing is left behind."""
     a, b = await rig.guests(2, gatt_channels=1)
@@ -68,7 +68,7 @@ async def example_race(rig: Rig) -> None:
     rig.note(done["reason"])
 
 
-@scenario(guests=2, timeout=400.0)
+@scenario(guests=2, timeout=400.0, on=("trixie",))
 async def example_two_node_reticulum(rig: Rig) -> None:
     """two_node_reticulum.py: announces, an LXMF message with proof and 64 KiB each way, a passphrase on the air."""
     a, b = await rig.guests(2, gatt_channels=1)

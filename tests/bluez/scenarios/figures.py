@@ -22,7 +22,7 @@ ROUND_TRIP, SHARE = 0.5, 0.5
 FILE_SIZE, FRAME = 64 * 1024, 500
 
 
-@scenario(guests=2, timeout=600.0, on=("bookworm",))
+@scenario(guests=2, timeout=600.0, on=("bookworm",), alone=True)
 async def figures(rig: Rig) -> None:
     """Linked soon after the start, for long, with short round trips, and fast."""
     a, b = await rig.guests(2, gatt_channels=1)

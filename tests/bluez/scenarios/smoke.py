@@ -74,7 +74,7 @@ async def bleak_dials_bumble(rig: Rig) -> None:
     await central.wait(20.0)
 
 
-@scenario(guests=1)
+@scenario(guests=1, on=("bookworm",))
 async def bumble_dials_bluezero(rig: Rig) -> None:
     """A `BumbleDriver` on the host links to a bluezero peripheral in a guest; frames both ways."""
     (guest,) = await rig.guests(1)
@@ -110,7 +110,7 @@ async def bumble_dials_bluezero(rig: Rig) -> None:
     await server.expect("went", 10.0)
 
 
-@scenario(guests=2)
+@scenario(guests=2, on=("bookworm",))
 async def bleak_dials_bluezero(rig: Rig) -> None:
     """A bleak central in one guest links to a bluezero peripheral in another; frames both ways, all of them.
 
@@ -154,7 +154,7 @@ async def _link_two_guests(rig: Rig, channels: int | None) -> None:
     await server.expect("went", 10.0)
 
 
-@scenario(guests=1)
+@scenario(guests=1, on=("bookworm",))
 async def killed_guest_times_out(rig: Rig) -> None:
     """A guest that dies without a word is reported as disconnected after the supervision timeout."""
     (guest,) = await rig.guests(1)

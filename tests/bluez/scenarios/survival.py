@@ -81,13 +81,13 @@ async def _nothing(_: Guest) -> None:
     """What mends itself."""
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("trixie",))
 async def bluetoothd_killed(rig: Rig) -> None:
     """bluetoothd dies and is started again."""
     await _survive(rig, Guest.kill_bluetoothd, "bluetoothd has ended", _nothing, "bluetoothd was killed")
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def power_switched_off_and_on(rig: Rig) -> None:
     """A person switches the adapter off: the driver leaves it off until somebody switches it on again."""
     await _survive(
@@ -95,19 +95,19 @@ async def power_switched_off_and_on(rig: Rig) -> None:
     )
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def adapter_removed_and_back(rig: Rig) -> None:
     """The adapter is pulled out, and plugged in again."""
     await _survive(rig, Guest.unplug_adapter, "removed", Guest.plug_adapter, "the adapter was plugged in")
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def dbus_gone_and_back(rig: Rig) -> None:
     """D-Bus is killed, which takes bluetoothd with it."""
     await _survive(rig, Guest.restart_dbus, "D-Bus", _nothing, "D-Bus was killed")
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("trixie",))
 async def process_killed_and_started_again(rig: Rig) -> None:
     """A node is killed: bluetoothd keeps its link and its devices; the new process and the peer come together again."""
     pair = await Pair.link(rig)
@@ -118,7 +118,7 @@ async def process_killed_and_started_again(rig: Rig) -> None:
     await pair.recovers("the process was killed", since)
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("trixie",))
 async def peer_vanishes_without_a_word(rig: Rig) -> None:
     """The battery of a peer is taken out: its link is reported as gone, and the node stays well."""
     pair = await Pair.link(rig)
@@ -131,7 +131,7 @@ async def peer_vanishes_without_a_word(rig: Rig) -> None:
     await stranger.expect("connected", 60.0, pair.a.address)
 
 
-@scenario(guests=2, timeout=300.0)
+@scenario(guests=2, timeout=300.0, on=("trixie",))
 async def adapter_used_by_another_program(rig: Rig) -> None:
     """Another program scans on the same adapter all the time."""
     a, b = await rig.guests(2, gatt_channels=1)
