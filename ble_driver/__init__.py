@@ -7,7 +7,7 @@ from .address import AddressType, address_to_int, normalise_address
 from .async_dispatcher import AsyncDispatcher
 from .att import ATT_HEADER, DEFAULT_MTU, MAX_FRAME, MAX_MTU, check_mtu, frame_size
 from .base_driver import BaseDriver, GattUUIDs
-from .checks import IDENTITY_LENGTH, MAX_NAME, as_bytes, check_identity
+from .checks import IDENTITY_LENGTH, MAX_NAME, as_bytes, check_identity, check_seconds
 from .dispatcher import Dispatcher, DispatcherClosedError, Timer, Worker
 from .errors import (
     BLEDriverError,
@@ -110,6 +110,7 @@ __all__ = [
     "available_drivers",
     "check_identity",
     "check_mtu",
+    "check_seconds",
     "create_driver",
     "driver_class",
     "frame_size",

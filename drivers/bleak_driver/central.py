@@ -54,6 +54,7 @@ class Central:
     Args:
         adapter: the adapter's name.
         uuids: of the service and its characteristics.
+        discovery_timeout: seconds that the services of a peer may take.
         on_frame: is called with each notification.
         on_lost: is called when a link that was set up is gone.
         is_forestalled: whether the peer at an address has a link of its own to us, which must stay.
@@ -63,12 +64,14 @@ class Central:
         self,
         adapter: str,
         uuids: GattUUIDs,
+        discovery_timeout: float,
         on_frame: Callable[[BlueZLink, bytes], Any],
         on_lost: Callable[[BlueZLink], Any],
         is_forestalled: Callable[[str], bool],
     ) -> None:
         self._adapter = adapter
         self._uuids = uuids
+        self._discovery_timeout = discovery_timeout
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._is_forestalled = is_forestalled
@@ -96,7 +99,11 @@ class Central:
         client: BleakClient | None = None
         try:
             client = BleakClient(
-                device, self._on_disconnected, services=[self._uuids.service], bluez={"adapter": self._adapter}
+                device,
+                self._on_disconnected,
+                services=[self._uuids.service],
+                timeout=self._discovery_timeout,
+                bluez={"adapter": self._adapter},
             )
             await client.connect()
             self._clients[client] = None

@@ -17,6 +17,7 @@ from ble_driver import (
     Packet,
     RadioError,
     Role,
+    check_seconds,
     frame_size,
 )
 
@@ -53,18 +54,27 @@ class BleakDriver(BaseDriver[BlueZLink]):
         adapter: the adapter's name.
         power_mode: ``aggressive``, ``balanced`` or ``saver``, see `PowerMode`.
         connect_timeout: seconds after which an attempt to connect is given up.
+        service_discovery_timeout: seconds that the peer's services may take of them; more than one try may fit.
 
     Raises:
         InvalidOptionError: an option has a value that it cannot take.
     """
 
-    def __init__(self, *, adapter: str = "hci0", power_mode: str = "aggressive", connect_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        *,
+        adapter: str = "hci0",
+        power_mode: str = "aggressive",
+        connect_timeout: float = 10.0,
+        service_discovery_timeout: float = 8.0,
+    ) -> None:
         super().__init__(connect_timeout=connect_timeout)
         if not (isinstance(adapter, str) and adapter.startswith("hci") and adapter[3:].isdecimal()):
             raise InvalidOptionError(f"adapter must be a name such as hci0, not {adapter!r}")
         modes = {mode.name.lower(): mode for mode in PowerMode}
         if power_mode not in modes:
             raise InvalidOptionError(f"power_mode must be one of {', '.join(modes)}, not {power_mode!r}")
+        self._discovery_timeout = check_seconds("service_discovery_timeout", service_discovery_timeout)
         self._adapter = adapter
         self._power_mode = modes[power_mode]
         self._radio: _Radio | None = None
@@ -101,7 +111,14 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._report_device,
             self._on_scan_failed,
         )
-        central = Central(self._adapter, self._uuids, self._report_frame, self._report_link_lost, self._is_forestalled)
+        central = Central(
+            self._adapter,
+            self._uuids,
+            self._discovery_timeout,
+            self._report_frame,
+            self._report_link_lost,
+            self._is_forestalled,
+        )
         try:
             await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await obeyed(server.open(), "register the GATT service")
