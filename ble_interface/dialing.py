@@ -38,10 +38,15 @@ class DialPolicy:
 
     def should_dial(self, device: BLEDevice, local_address: str | None, local_type: AddressType, now: float) -> bool:
         """Whether to dial the device that has just been heard."""
-        heard = self._remember(device.address, now)
-        if now < heard.not_before:
-            return False
-        return _is_ours_to_dial(device, local_address, local_type) or now - heard.since >= GRACE
+        self._remember(device.address, now)
+        return now >= self.due(device, local_address, local_type)
+
+    def due(self, device: BLEDevice, local_address: str | None, local_type: AddressType) -> float:
+        """Return the time from which on the device, which was heard, may be dialled."""
+        heard = self._heard[device.address]
+        if _is_ours_to_dial(device, local_address, local_type):
+            return heard.not_before
+        return max(heard.not_before, heard.since + GRACE)
 
     def dialled(self, address: str, now: float) -> None:
         """An attempt begins: the next one may come when the interval is over."""

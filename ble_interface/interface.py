@@ -26,7 +26,7 @@ from ble_driver import (
 )
 
 from .delivery import Delivery
-from .dialing import DialPolicy
+from .dialing import MAX_REMEMBERED, DialPolicy
 from .errors import InterfaceStateError
 from .gatt import HANDSHAKE_TIMEOUT, IDENTITY_CHAR_UUID, RX_CHAR_UUID, TX_CHAR_UUID
 from .peer import BLEPeerInterface
@@ -86,6 +86,7 @@ class BLEInterface:
         self._identity: bytes | None = None
         self._sessions: dict[str, _Session] = {}
         self._peers: dict[bytes, BLEPeerInterface] = {}
+        self._looks: dict[str, Timer] = {}  # at devices that were heard too early to be dialled
         self._dialing: DialPolicy | None = None
         self._delivery: Delivery | None = None
 
@@ -141,6 +142,9 @@ class BLEInterface:
         for session in list(self._sessions.values()):  # those the driver did not report, because we are in a callback
             self._on_disconnected(session.address)
         self._identity = None
+        for look in self._looks.values():
+            look.cancel()
+        self._looks.clear()
         if self._delivery is not None:
             self._delivery.close(LAST_DELIVERY_TIMEOUT)
 
@@ -152,13 +156,24 @@ class BLEInterface:
         now = self.driver.dispatcher.time()
         if self._dialing.identity_of(device.address) in self._peers:
             return  # the same peer is linked under another address
-        if not self._dialing.should_dial(device, self.driver.local_address, self.driver.local_address_type, now):
+        address, kind = self.driver.local_address, self.driver.local_address_type
+        if not self._dialing.should_dial(device, address, kind, now):
+            self._look_again(device, self._dialing.due(device, address, kind) - now)
             return
         dialling = self.driver.connecting_peers
         if device.address in dialling or len(self._sessions) + len(dialling) >= self.settings.max_connections:
             return
         self._dialing.dialled(device.address, now)
         self.driver.connect(device.address)
+
+    def _look_again(self, device: BLEDevice, delay: float) -> None:
+        """Decide again when the time has come: BlueZ may report a device whose signal does not vary once in 10 s."""
+        if device.address not in self._looks and len(self._looks) < MAX_REMEMBERED:
+            self._looks[device.address] = self.driver.dispatcher.call_later(delay, self._look, device)
+
+    def _look(self, device: BLEDevice) -> None:
+        del self._looks[device.address]
+        self._on_discovered(device)
 
     def _on_connection_failed(self, address: str, error: LinkError) -> None:
         logger.info("%s: no link to %s: %s", self, address, error)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ble_driver import BLEDevice, DataTypeError, InvalidIdentityError, Role
+from ble_driver import AddressType, BLEDevice, DataTypeError, InvalidIdentityError, Role
 from ble_driver.interface import Bytes
 from ble_interface import (
     BLEInterface,
@@ -228,6 +228,26 @@ def test_the_higher_address_dials_when_nobody_else_does(world: World) -> None:
     world.wait(lambda: high.interface.peers)
     assert 10.0 <= world.dispatcher.time() - begun <= 12.0
     low.stop()
+
+
+@pytest.mark.parametrize(("other", "earliest", "latest"), [("FF", 0.0, 1.1), ("00", 10.0, 10.1)])
+def test_a_peer_that_is_heard_once_is_dialled_in_its_time(
+    world: World, other: str, earliest: float, latest: float
+) -> None:
+    """As BlueZ reports one whose signal does not vary: once, and then not for ten seconds."""
+    driver = Tap(world.air)
+    interface = BLEInterface(world.stack("nobody", start=False), "tap", driver)
+    interface.start(b"identity of a tap"[:16])
+    world.run_for(0.5)
+    address = f"{other}:00:00:00:00:00"
+    heard = world.dispatcher.time()
+    assert driver.on_device_discovered is not None
+    driver.on_device_discovered(BLEDevice(address, None, -60, AddressType.PUBLIC))
+    world.run_for(15)
+    ((at, dialled),) = driver.dialled
+    assert dialled == address
+    assert earliest <= at - heard <= latest
+    interface.stop()
 
 
 def test_attempts_at_one_peer_are_five_seconds_apart(world: World) -> None:
