@@ -13,7 +13,7 @@ TIMEOUT = 600.0
 async def _pass(rig: Rig, part: str) -> None:
     (guest,) = await rig.guests(1, gatt_channels=1)
     suite = guest.python(
-        "pytest", f"{REPO}/tests/contract/test_{part}.py", "--radio", "bluez", "-p", "no:cacheprovider", "-q"
+        "pytest", f"{REPO}/tests/contract/test_{part}.py", "--radio", "bluez", "-p", "no:cacheprovider"
     )
     (summary,) = [line for line in await suite.succeed(TIMEOUT) if " passed" in line]
     rig.note(summary.strip("= "))
