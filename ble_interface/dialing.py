@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ble_driver import AddressType, BLEDevice, ConnectCancelledError, LinkError, ReconnectPolicy, address_to_int
 
 from .contest import Contest
-from .gatt import is_peripheral_only
+from .gatt import HANDSHAKE_TIMEOUT, is_peripheral_only
 from .scoring import Quality
 
 #: Seconds between two attempts at one peer.
@@ -23,8 +23,9 @@ JITTER = 1.0
 MAX_REMEMBERED = 1000
 #: Seconds, the first and the longest, for which a peer is left alone after an attempt failed.
 RETRY_FIRST, RETRY_MAX = DIAL_INTERVAL, 30.0
-#: A link that did not last this many seconds went like an attempt that failed: so ends one that a full peer takes.
-SHORT_LINK = 10.0
+#: A link that did not last this many seconds went like an attempt that failed: so ends one that a full peer takes, and
+#: one whose handshake did not come through.
+SHORT_LINK = HANDSHAKE_TIMEOUT + 5.0
 #: By how much a waiting peer's score must be better, and for how many seconds it must have waited, to have the place of
 #: another; and how many seconds that other must have had it. A difference of 0.2 is one of 23 dB.
 EVICT_MARGIN, EVICT_PATIENCE, EVICT_AGE = 0.2, 30.0, 60.0

@@ -17,6 +17,7 @@ from .gatt import IDENTITY_CHAR_UUID, RX_CHAR_UUID, TX_CHAR_UUID
 from .node import Node
 from .peer import BLEPeerInterface
 from .settings import InterfaceSettings
+from .status import InterfaceStatus, status_of
 
 
 class Owner(Protocol):
@@ -97,6 +98,10 @@ class BLEInterface:
         self.driver.stop()
         node.stop()
         self._node = None
+
+    def get_status(self) -> InterfaceStatus:
+        """Return what there is to know: peers, links, traffic and drops; from any thread, started or not."""
+        return status_of(self, self._node)
 
     def deliver(self, packet: bytes, peer: BLEPeerInterface) -> None:
         """Hand a whole packet to the owner, on the owner's thread; for `BLEPeerInterface`."""

@@ -144,16 +144,17 @@ class Node:
 
     def _connection_failed(self, address: str, error: LinkError) -> None:
         link, now = self.table.links.get(address), self.dispatcher.time()
-        if link is None or link.state is not State.DIALLING:
-            return  # late, or told twice
+        if link is None or link.state is not State.DIALLING or address in self.driver.connecting_peers:
+            return  # of an attempt before this one, or told twice
         logger.info("%s: no link to %s: %s", self.interface, address, error)
         self.dialing.failed(address, error, now)
         self.table.closed(link, now)
 
     def _connected(self, address: str, mtu: int) -> None:
         role, now = self.driver.peer_role(address), self.dispatcher.time()
-        if role is None:
-            return  # late: it is gone already
+        if role is None:  # late: it is gone already
+            self._disconnected(address)
+            return
         self._perform(self.table.came_up(address, role, mtu, now))
         link, identity = self.table.links[address], self.driver.peer_identity(address)
         if link.state is State.UNKNOWN and identity is not None:
@@ -166,8 +167,8 @@ class Node:
 
     def _disconnected(self, address: str) -> None:
         link, now = self.table.links.get(address), self.dispatcher.time()
-        if link is None or link.state is State.DIALLING:
-            return  # late, or told twice
+        if link is None or (link.state is State.DIALLING and address in self.driver.connecting_peers):
+            return  # of a link before this attempt, or told twice
         actions = self.table.closed(link, now)
         self._perform(actions)
         if any(isinstance(action, Part) for action in actions):
@@ -271,6 +272,8 @@ class Node:
         if peer is not None:
             peer.close()
             self.past.add(peer.traffic)
+            if peer.outbox_dropped:
+                self.past.dropped["outbox_full"] += peer.outbox_dropped
             self._tell(self.interface.on_peer_disconnected, peer)
 
     def _end(self, link: PeerLink, why: str) -> None:

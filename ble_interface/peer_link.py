@@ -158,7 +158,9 @@ class PeerLink:
         return None
 
     def _ping_due(self) -> float:
-        return max(self.heard, self._pinged or 0.0) + KEEPALIVE_INTERVAL
+        if self._pinged is None:
+            return self.heard  # at once, to learn whether it answers
+        return max(self.heard, self._pinged) + KEEPALIVE_INTERVAL
 
     def deadline(self, now: float) -> float:
         """Return the time at which this link is to be looked at again."""

@@ -28,4 +28,4 @@ class Traffic:
         self.rx_packets += other.rx_packets
         self.tx_bytes += other.tx_bytes
         self.tx_packets += other.tx_packets
-        self.dropped.update(other.dropped)
+        self.dropped.update(dict(other.dropped))  # a copy: another thread may be counting
