@@ -148,11 +148,6 @@ class DialPolicy:
         else:
             heard.quality.went(True, now)
 
-    def put_off(self, address: str, seconds: float, now: float) -> None:
-        """Do not dial this peer for a while."""
-        heard = self._remember(address, now)
-        heard.not_before = max(heard.not_before, now + seconds)
-
     # --- what is known ------------------------------------------------------------------------------------------------
 
     def identity_of(self, address: str) -> bytes | None:

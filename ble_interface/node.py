@@ -139,7 +139,6 @@ class Node:
         worst = min(old, key=lambda link: self.dialing.score(link.address, now), default=None)
         if worst is not None and self.dialing.is_clearly_better(address, worst.address, now):
             self._evicted = now
-            self.dialing.put_off(worst.address, EVICT_AGE, now)
             self._perform(self.table.end(worst, f"{address} is clearly better", now))
 
     def _connection_failed(self, address: str, error: LinkError) -> None:
@@ -200,7 +199,7 @@ class Node:
             self.dropped["no_link"] += 1
             self.driver.disconnect(address)  # a link that only the driver knows of is of no use
         elif link.state is State.UNKNOWN:
-            if len(data) == IDENTITY_LENGTH and link.role is Role.PERIPHERAL:
+            if len(data) == IDENTITY_LENGTH:
                 self._identify(link, data)
             else:
                 self.dropped["before_handshake"] += 1

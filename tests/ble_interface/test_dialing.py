@@ -210,3 +210,12 @@ def test_an_advertisement_costs_the_same_among_ten_peers_and_a_thousand() -> Non
         return best
 
     assert cost(1000) < 3 * cost(10)
+
+
+def test_who_is_forgotten_waits_no_more() -> None:
+    policy = Policy()
+    for n in range(3000):
+        peer = device(f"90:00:00:00:{n >> 8:02X}:{n & 255:02X}")
+        policy.wants(peer, 0.0, free=0)
+        policy.wants(peer, 2.0, free=0)
+    assert len(policy._heard) == len(policy._contest) == 1000

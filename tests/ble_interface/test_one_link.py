@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from ble_driver import AddressType, Role
+from ble_driver import AddressType, BLEDevice, Role
 from ble_interface import ConnectionState, Fragmenter
 from drivers.mock_ble_driver import HostileNode, MockBLEDriver, SloppyMockDriver
 
@@ -47,8 +47,8 @@ def test_two_nodes_that_dial_each_other_keep_the_same_link_and_nobody_above_noti
         world.run_for(0.1)
         for stack in (alice, bob):  # no policy here: they dial when the test says so
             assert stack.interface._node is not None
-            stack.interface._node.dialing.put_off(alice.driver.address, 1e9, 0.0)
-            stack.interface._node.dialing.put_off(bob.driver.address, 1e9, 0.0)
+            for other in (alice, bob):
+                stack.interface._node.dialing._remember(other.driver.address, 0.0).not_before = 1e9
         alice.driver.connect(bob.driver.address)
         world.run_for(lead)
         bob.driver.connect(alice.driver.address)
@@ -208,6 +208,21 @@ def test_a_clearly_better_peer_gets_the_place_of_the_worst_if_that_is_wanted(wor
     assert len(hub.news) == (3 if evict else 1)  # no to and fro
 
 
+def test_one_better_peer_takes_one_place(world: World) -> None:
+    near: list[MockBLEDriver] = []
+    world.air.rssi = lambda sender, receiver: -45 if sender in near else -90  # type: ignore[method-assign]
+    world.air.advertisement_copies = 20  # so that it is heard again before its place is free
+    hub = world.stack("hub", max_connections=2, evict_worst=True)
+    far = [world.stack(name) for name in ("far", "farther")]
+    world.wait(lambda: all(hub.linked_to(stack) for stack in far))
+    world.run_for(70)
+    better = world.stack("better")
+    near.append(better.driver)
+    world.run_for(120)
+    assert hub.linked_to(better)
+    assert len(hub.news) == 4
+
+
 def test_a_peer_that_never_dials_is_dialled_by_the_higher_address_too(world: World) -> None:
     high = world.stack("high", driver={"address": "F0:00:00:00:00:00"})
     shy = MockBLEDriver(world.air, manufacturer_data=((0xFFFF, b"\x03\x01"),))
@@ -322,3 +337,89 @@ def test_the_status_tells_what_there_is_to_know(world: World) -> None:
     }  # fmt: skip
     alice.interface.stop()
     assert alice.interface.get_status()["identity"] is None
+
+
+# --- drivers that do not keep the contract ----------------------------------------------------------------------------
+
+
+def test_callbacks_from_elsewhere_are_brought_to_the_dispatcher(world: World) -> None:
+    alice, bob = world.stack("alice"), world.stack("bob", start=False)
+    assert alice.interface._node is not None
+    heard = alice.interface._node.dialing._heard
+    assert alice.driver.on_device_discovered is not None
+    alice.driver.on_device_discovered(BLEDevice(bob.driver.address, None, -50))  # nobody drives the dispatcher now
+    assert heard == {}
+    world.run_for(0.01)
+    assert list(heard) == [bob.driver.address]
+
+
+def test_callbacks_after_the_end_do_nothing(world: World) -> None:
+    alice, bob = world.pair()
+    node = alice.interface._node
+    assert node is not None
+    data, discovered = alice.driver.on_data_received, alice.driver.on_device_discovered
+    assert data is not None
+    assert discovered is not None
+    alice.interface.stop()
+    news, before = list(alice.news), dict(alice.interface.dropped)
+    data(bob.driver.address, b"\x01\x00\x00\x00\x01late")
+    discovered(BLEDevice("00:00:00:00:00:99", None, -50))
+    world.run_for(20)
+    assert (alice.news, alice.received, alice.interface.dropped) == (news, [], before)
+    assert "00:00:00:00:00:99" not in node.dialing._heard
+
+
+@pytest.mark.parametrize("nonsense", [0, 9999])
+def test_an_mtu_that_cannot_be_costs_no_packet(world: World, nonsense: int) -> None:
+    alice, bob = world.stack("alice", driver={"mtu": 100}), world.stack("bob")
+    world.wait(lambda: alice.linked_to(bob) and bob.linked_to(alice))
+    peer = alice.peer(bob)
+    assert alice.driver.on_mtu_changed is not None
+    alice.driver.on_mtu_changed(peer.address, nonsense)
+    world.run_for(0.01)
+    assert peer.mtu == (23 if nonsense == 0 else 517)
+    for n in range(3):
+        peer.process_outgoing(bytes([n]) * 1000)
+    world.run_for(5)
+    assert len(bob.received) == (3 if nonsense == 0 else 0)  # the driver refuses frames that are too long
+    alice.driver.on_mtu_changed(peer.address, 100)
+    world.run_for(5)
+    assert bob.packets == [bytes([n]) * 1000 for n in range(3)]
+
+
+def test_a_link_that_only_the_driver_knows_of_is_ended_when_it_speaks(world: World) -> None:
+    alice = world.stack("alice")
+    radio = a_radio(world)
+    connected, alice.driver.on_device_connected = alice.driver.on_device_connected, None  # it forgets to tell of it
+    dial(world, radio, alice)
+    alice.driver.on_device_connected = connected
+    radio.send(alice.driver.address, b"a bare radio, 16")
+    world.wait(lambda: not radio.connected_peers, timeout=1)
+    assert alice.interface.dropped == {"no_link": 1}
+    dial(world, radio, alice)
+    radio.send(alice.driver.address, b"a bare radio, 16")
+    world.wait(lambda: alice.interface.peers, timeout=1)
+    radio.stop()
+
+
+def test_a_full_peer_is_dialled_less_and_less_often(world: World) -> None:
+    hub, first = world.stack("hub", max_connections=1), world.stack("first", max_connections=1)
+    world.wait(lambda: hub.linked_to(first))
+    second = world.stack("second", driver={"address": "00:00:00:00:00:02"})
+    node = second.interface._node
+    assert node is not None
+    dialled: list[float] = []
+    connect = second.driver.connect
+
+    def note(address: str) -> None:
+        if address == hub.driver.address:
+            dialled.append(world.dispatcher.time())
+        connect(address)
+
+    second.driver.connect = note  # type: ignore[method-assign]
+    world.run_for(300)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(dialled)]
+    assert 8 <= len(dialled) <= 20
+    assert min(gaps[4:]) > 20
+    first.interface.stop()
+    world.wait(lambda: hub.linked_to(second), timeout=40)
