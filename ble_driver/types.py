@@ -32,9 +32,11 @@ class BLEDevice:
         name: the local name in the advertisement, or None. Names never identify a peer.
         rssi: received signal strength in dBm, or None if the radio does not say (0, -127 and -128 mean the same).
         address_type: public, random, or unknown.
+        manufacturer_data: the manufacturer-specific records: company identifier and what follows it.
     """
 
     address: str
     name: str | None
     rssi: int | None
     address_type: AddressType = AddressType.UNKNOWN
+    manufacturer_data: tuple[tuple[int, bytes], ...] = ()

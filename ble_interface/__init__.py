@@ -19,6 +19,8 @@ from .gatt import IDENTITY_CHAR_UUID, RX_CHAR_UUID, SERVICE_UUID, TX_CHAR_UUID
 from .interface import BLEInterface, Owner
 from .peer import BLEPeerInterface
 from .settings import InterfaceSettings
+from .states import ConnectionState
+from .status import InterfaceStatus, PeerStatus, TrafficStatus
 
 __all__ = [
     "IDENTITY_CHAR_UUID",
@@ -28,13 +30,17 @@ __all__ = [
     "BLEInterface",
     "BLEInterfaceError",
     "BLEPeerInterface",
+    "ConnectionState",
     "Fragmenter",
     "FrameSizeError",
     "InterfaceSettings",
     "InterfaceStateError",
+    "InterfaceStatus",
     "InvalidPacketError",
     "Owner",
     "PeerGoneError",
+    "PeerStatus",
     "Reassembler",
     "SettingError",
+    "TrafficStatus",
 ]

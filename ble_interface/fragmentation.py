@@ -8,6 +8,7 @@ that ignores the MTU, or a run of exactly as many lost frames as the packets hav
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import Counter
 
@@ -105,6 +106,11 @@ class Reassembler:
     def is_open(self) -> bool:
         """Whether a packet has begun and not ended."""
         return bool(self._parts)
+
+    @property
+    def deadline(self) -> float:
+        """The time after which the open packet is given up; infinite if none is open."""
+        return self._opened + self._timeout if self._parts else math.inf
 
     def receive(self, frame: bytes, now: float) -> bytes | None:
         """Take one frame; return the packet that it completes, or None.

@@ -1,60 +1,55 @@
-"""One peer: its packets to frames, its frames to packets, for as long as its link lives."""
+"""One peer: its packets to frames, its frames to packets, for as long as it has a link."""
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from ble_driver import (
-    BLEDriverInterface,
     DispatcherClosedError,
     DriverStateError,
+    FrameTooLargeError,
     NotConnectedError,
     Role,
-    SendQueueFull,
     frame_size,
 )
 
 from .errors import PeerGoneError
-from .fragmentation import HEADER_SIZE, Fragmenter, Reassembler, check_packet, is_fragment
-from .gatt import KEEPALIVE, KEEPALIVE_INTERVAL, PING, PONG, PROBE_SIZE
+from .fragmentation import Fragmenter, check_packet
 from .outbox import Outbox
+from .traffic import Traffic
 
 if TYPE_CHECKING:
     from .interface import BLEInterface
+    from .peer_link import PeerLink
 
 
 class BLEPeerInterface:
-    """The link to one peer, as the stack above sees it. Made and ended by a `BLEInterface`, never by hand.
+    """One peer, as the stack above sees it. Made and ended by a `BLEInterface`, never by hand.
+
+    It stays the same while its link is replaced by another, as after a change of address.
 
     Attributes:
         interface: the `BLEInterface` it belongs to.
         identity: the peer's 16 bytes. Not authenticated: it is what the peer says it is.
-        address: where the peer is now.
-        role: the role this node plays on the link.
-        mtu: the ATT MTU in bytes.
-        online: whether the link lives.
-        rxb, txb: bytes of packets received, and handed to the radio.
-        dropped: frames and packets that were dropped on the way in, by reason.
+        link: what carries its packets now.
+        online: whether there is such a link.
+        traffic: what was carried and dropped.
+        since: the time of the dispatcher at which it came.
     """
 
-    def __init__(self, interface: BLEInterface, identity: bytes, address: str, role: Role, mtu: int) -> None:
+    def __init__(self, interface: BLEInterface, identity: bytes, link: PeerLink) -> None:
         self.interface = interface
         self.identity = identity
-        self.address = address
-        self.role = role
-        self.mtu = mtu
         self.online = True
-        self.rxb = self.txb = 0
-        self._driver: BLEDriverInterface = interface.driver
+        self.traffic = Traffic()
+        self._driver = interface.driver
         self._dispatcher = interface.driver.dispatcher
-        self._fragmenter = Fragmenter(frame_size(mtu))
-        self._reassembler = Reassembler(max_packet=interface.settings.max_packet)
+        self.since = self._dispatcher.time()
         self._outbox = Outbox(interface.settings.outbox_size)
-        self._held: bytes | None = None  # taken from the outbox, but the driver's queue was full
-        self._last_sent = self._dispatcher.time()
-        self._keepalive = self._dispatcher.call_later(KEEPALIVE_INTERVAL, self._keep_alive)
+        self._held: bytes | None = None  # taken from the outbox, but not taken by the driver
+        self.link = link
+        self._fragmenter = Fragmenter(frame_size(link.mtu))
 
     def __str__(self) -> str:
         return f"BLEPeerInterface[{self.interface.name}/{self.identity.hex()}]"
@@ -65,13 +60,44 @@ class BLEPeerInterface:
         return f"{self.interface.name}/{self.identity.hex()[:8]}"
 
     @property
+    def address(self) -> str:
+        """Where the peer is now."""
+        return self.link.address
+
+    @property
+    def role(self) -> Role:
+        """The role this node plays on the link."""
+        return self.link.role
+
+    @property
+    def mtu(self) -> int:
+        """The ATT MTU in bytes."""
+        return self.link.mtu
+
+    @property
+    def rxb(self) -> int:
+        """Bytes of packets received."""
+        return self.traffic.rx_bytes
+
+    @property
+    def txb(self) -> int:
+        """Bytes of packets handed to the radio."""
+        return self.traffic.tx_bytes
+
+    @property
     def dropped(self) -> Counter[str]:
-        return self._reassembler.dropped
+        """Frames and packets that were dropped on the way in, by reason."""
+        return self.traffic.dropped
 
     @property
     def outbox_dropped(self) -> int:
         """Packets that were pushed out of the outbox because the peer is too slow."""
         return self._outbox.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of packets that wait in the outbox."""
+        return len(self._outbox)
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
@@ -94,57 +120,44 @@ class BLEPeerInterface:
     def flush(self) -> None:
         """Hand packets to the driver until there are no more or its queue is full; on the dispatcher."""
         while self.online and (packet := self._held or self._outbox.take()) is not None:
+            self._held = packet
             try:
-                refused = self._driver.send_frames([self.address], self._fragmenter.fragment(packet))
+                refused = self._driver.send_frames([self.link.address], self._fragmenter.fragment(packet))
             except (NotConnectedError, DriverStateError):
-                return  # the report that the link is gone is on its way
-            self._held = packet if refused else None
+                return  # the report that the link is gone is on its way, and perhaps another link takes over
+            except FrameTooLargeError:
+                return  # the report that the MTU is smaller now is on its way
             if refused:
                 return  # on_send_ready comes back here
-            self.txb += len(packet)
-            self._last_sent = self._dispatcher.time()
-
-    def _keep_alive(self) -> None:
-        """Send a sign of life when nothing else was sent for long enough."""
-        if not self.online:
-            return
-        now = self._dispatcher.time()
-        if now - self._last_sent >= KEEPALIVE_INTERVAL:
-            self._send_short(KEEPALIVE)
-            self._last_sent = now
-        wait = self._last_sent + KEEPALIVE_INTERVAL - now
-        self._keepalive = self._dispatcher.call_later(wait, self._keep_alive)
-
-    def _send_short(self, frame: bytes) -> None:
-        # A full queue is sign of life enough, and a lost link is reported by itself.
-        with contextlib.suppress(SendQueueFull, NotConnectedError, DriverStateError):
-            self._driver.send(self.address, frame)
+            self._held = None
+            self.traffic.tx_bytes += len(packet)
+            self.traffic.tx_packets += 1
+            self.link.sent = self._dispatcher.time()
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def receive(self, frame: bytes) -> None:
-        """Take one frame from the peer, of any kind and however broken; on the dispatcher."""
-        if len(frame) > HEADER_SIZE:
-            if frame == self.identity and not is_fragment(frame):
-                self.dropped["repeated_handshake"] += 1
-                return
-            packet = self._reassembler.receive(frame, self._dispatcher.time())
-            if packet is not None:
-                self.rxb += len(packet)
-                self.interface.deliver(packet, self)
-        elif len(frame) == PROBE_SIZE and frame[0] == PING:
-            self._send_short(bytes((PONG, frame[1])))
-        elif frame != KEEPALIVE:
-            self.dropped["malformed"] += 1
+    def deliver(self, packet: bytes) -> None:
+        """Hand a packet that has arrived to the owner; on the dispatcher."""
+        self.traffic.rx_bytes += len(packet)
+        self.traffic.rx_packets += 1
+        self.interface.deliver(packet, self)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
-    def mtu_changed(self, mtu: int) -> None:
-        """Cut frames to a new ATT MTU from the next packet on."""
-        self.mtu = mtu
-        self._fragmenter = Fragmenter(frame_size(mtu))
+    def use(self, link: PeerLink) -> None:
+        """Carry packets over this link from now on, beginning with those that it held back."""
+        self.link = link
+        link.count_drops_in(self.dropped)
+        self._fragmenter = Fragmenter(frame_size(link.mtu))
+        for packet in link.release():
+            self.deliver(packet)
+        self.flush()
+
+    def mtu_changed(self) -> None:
+        """Cut frames to the link's new ATT MTU from the next packet on."""
+        self._fragmenter = Fragmenter(frame_size(self.link.mtu))
+        self.flush()
 
     def close(self) -> None:
-        """The link is gone."""
+        """There is no link any more."""
         self.online = False
-        self._keepalive.cancel()

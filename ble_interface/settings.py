@@ -26,6 +26,7 @@ class InterfaceSettings:
         max_connections: how many links there may be at once, in both directions together.
         max_packet: bytes of the largest packet that is sent or put together. Both ends must agree.
         outbox_size: bytes of packets that may wait for one peer; beyond it the oldest are dropped and counted.
+        evict_worst: whether, when all places are taken, the worst link is ended for a clearly better peer that waits.
 
     Raises:
         SettingError: a value is of the wrong type or out of range.
@@ -36,6 +37,7 @@ class InterfaceSettings:
     max_connections: int = 7
     max_packet: int = MAX_PACKET
     outbox_size: int = 65_536
+    evict_worst: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -48,6 +50,8 @@ class InterfaceSettings:
         self._check_range("max_connections", 1, 1000)
         self._check_range("max_packet", 1, largest)
         self._check_range("outbox_size", self.max_packet, 1 << 30)
+        if not isinstance(self.evict_worst, bool):
+            raise SettingError(f"evict_worst must be True or False, not {self.evict_worst!r}")
 
     def _check_range(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)

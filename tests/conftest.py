@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from ble_interface import states
 
 # bumble needs Python 3.11: below, what stands on it has nothing to stand on.
 collect_ignore = (
@@ -14,3 +18,17 @@ collect_ignore = (
 # No test may fail because the machine is busy.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def no_illegal_transition(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In a test a link that goes where it may not raises, and fails the test even if somebody logs what is raised."""
+    seen: list[states.IllegalTransitionError] = []
+
+    def fail(error: states.IllegalTransitionError) -> None:
+        seen.append(error)
+        raise error
+
+    monkeypatch.setattr(states, "on_illegal", fail)
+    yield
+    assert seen == []

@@ -132,7 +132,8 @@ class Scanner:
         self._remember(address, device)
         rssi = None if advertisement.rssi in UNKNOWN_RSSI else advertisement.rssi
         kind = _KINDS.get(device.details.get("props", {}).get("AddressType"), AddressType.UNKNOWN)
-        self._on_device(BLEDevice(address, advertisement.local_name, rssi, kind))
+        data = tuple(advertisement.manufacturer_data.items())
+        self._on_device(BLEDevice(address, advertisement.local_name, rssi, kind, data))
 
     def _remember(self, address: str, device: FoundDevice) -> Found:
         found = self._found.setdefault(address, Found(device))

@@ -29,7 +29,14 @@ from ble_driver import (
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
 from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
-from .peripheral import UNHEARD_TIMEOUT, GattService, advertised_name, advertises, advertising_data
+from .peripheral import (
+    UNHEARD_TIMEOUT,
+    GattService,
+    advertised_name,
+    advertises,
+    advertising_data,
+    manufacturer_data,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +172,8 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         self._address_types[address] = kind
         if len(self._address_types) > MAX_REMEMBERED:
             self._address_types.popitem(last=False)
-        self._report_device(BLEDevice(address, advertised_name(advertisement), advertisement.rssi, kind))
+        name, records = advertised_name(advertisement), manufacturer_data(advertisement)
+        self._report_device(BLEDevice(address, name, advertisement.rssi, kind, records))
 
     # --- links that we open -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ble_driver import GattUUIDs
 UNHEARD_TIMEOUT = 10.0
 
 _READ, _WRITE = gatt.Characteristic.READABLE, gatt.Characteristic.WRITEABLE
+_MANUFACTURER = core.AdvertisingData.MANUFACTURER_SPECIFIC_DATA
 _Properties = gatt.Characteristic.Properties
 
 
@@ -92,3 +93,9 @@ def advertised_name(advertisement: Advertisement) -> str | None:
     """Return the local name in an advertisement, None if there is none."""
     raw = advertisement.data.get(core.AdvertisingData.COMPLETE_LOCAL_NAME, raw=True)
     return bytes(raw).decode(errors="replace") if raw else None
+
+
+def manufacturer_data(advertisement: Advertisement) -> tuple[tuple[int, bytes], ...]:
+    """Return the manufacturer-specific records: company identifier and what follows it (CSS, Part A, 1.4)."""
+    records = (bytes(raw) for raw in advertisement.data.get_all(_MANUFACTURER, raw=True))
+    return tuple((int.from_bytes(raw[:2], "little"), raw[2:]) for raw in records if len(raw) >= 2)

@@ -8,5 +8,8 @@ Give both to the stack under test, let time pass with ``air.dispatcher.run_for(5
 
 from .air import VirtualAir
 from .driver import MockBLEDriver
+from .faults import Fault, Faults, Step
+from .hostile import HostileNode
+from .sloppy import SloppyMockDriver
 
-__all__ = ["MockBLEDriver", "VirtualAir"]
+__all__ = ["Fault", "Faults", "HostileNode", "MockBLEDriver", "SloppyMockDriver", "Step", "VirtualAir"]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ble_driver import AsyncDispatcher, Dispatcher
 
+from .faults import Faults
+
 if TYPE_CHECKING:
     from .driver import MockBLEDriver
 
@@ -26,6 +28,10 @@ class VirtualAir:
         connect_delay: seconds from hearing an advertisement to a link that is set up.
         frame_time: seconds that one frame takes.
         supervision_timeout: seconds after which a node notices that its peer has vanished.
+
+    Attributes:
+        faults: what goes wrong; nothing unless told.
+        advertisement_copies: how often each advertisement is heard, as on radios that do not filter duplicates.
     """
 
     def __init__(
@@ -45,6 +51,8 @@ class VirtualAir:
         self.connect_delay = connect_delay
         self.frame_time = frame_time
         self.supervision_timeout = supervision_timeout
+        self.faults = Faults(self.random)
+        self.advertisement_copies = 1
         self._addresses = 0
         self._present: dict[str, MockBLEDriver] = {}
         self._initiators: dict[str, list[tuple[MockBLEDriver, asyncio.Future[MockBLEDriver]]]] = {}
@@ -64,6 +72,12 @@ class VirtualAir:
         """A radio was switched on."""
         if self._present.setdefault(node.address, node) is not node:
             raise ValueError(f"there is a radio with the address {node.address} on this air already")
+
+    def readdress(self, node: MockBLEDriver, address: str) -> None:
+        """A radio goes on under another address."""
+        if self._present.get(node.address) is node:
+            del self._present[node.address]
+            self._present[address] = node
 
     def leave(self, node: MockBLEDriver) -> None:
         """A radio was switched off, or has vanished; nobody hears it any more."""
@@ -86,7 +100,8 @@ class VirtualAir:
                 found.set_result(node)
         for receiver in list(self._present.values()):
             if receiver is not node and receiver.is_listening and self.in_range(node, receiver):
-                receiver.hear(node, self.rssi(node, receiver))
+                for _ in range(self.advertisement_copies):
+                    receiver.hear(node, self.rssi(node, receiver))
 
     def rssi(self, sender: MockBLEDriver, receiver: MockBLEDriver) -> int:
         """Return the signal strength, in dBm, at which `receiver` hears `sender`."""

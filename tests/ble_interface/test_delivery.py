@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from ble_driver import VirtualDispatcher
-from ble_interface.delivery import Delivery
+from ble_interface.delivery import OVERHEAD, Delivery
 
 
 def test_the_oldest_packets_go_first_and_news_never() -> None:
     with VirtualDispatcher() as dispatcher:
-        delivery = Delivery(dispatcher.create_worker("owner"), size=1000)
+        delivery = Delivery(dispatcher.create_worker("owner"), size=10 * (100 + OVERHEAD))
         got: list[str] = []
         delivery.post(0, lambda: got.append("up"))
         for n in range(20):

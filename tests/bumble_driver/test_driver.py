@@ -244,6 +244,21 @@ def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: Bumble
     assert run(give_up_at_the_last_moment()) == []
 
 
+def test_manufacturer_records_are_told(rig: BumbleRig) -> None:
+    alice = rig.node()
+    alice.driver.start_scanning()
+    record = bytes((5, 0xFF, 0xFF, 0xFF, 0x03, 0x01))  # length, type, company, and what a peer that never dials says
+
+    async def advertise() -> None:
+        async with bare_device(rig.radio) as device:
+            await device.start_advertising(advertising_data=advertising_data(UUIDS[0], None) + record)
+            while BARE not in alice.devices():  # noqa: ASYNC110 - it is told on another thread
+                await asyncio.sleep(0.01)
+
+    run(advertise())
+    assert alice.devices()[BARE].manufacturer_data == ((0xFFFF, b"\x03\x01"),)
+
+
 def test_the_scan_is_passive_before_its_first_report(rig: BumbleRig, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     start = Device.start_scanning

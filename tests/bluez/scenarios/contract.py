@@ -19,13 +19,13 @@ async def _pass(rig: Rig, part: str) -> None:
     rig.note(summary.strip("= "))
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=("trixie",))
+@scenario(guests=1, timeout=TIMEOUT, on=("bookworm",))
 async def contract_discovery(rig: Rig) -> None:
     """Being found and finding."""
     await _pass(rig, "discovery")
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=("trixie",))
+@scenario(guests=1, timeout=TIMEOUT, on=("bookworm",))
 async def contract_frames(rig: Rig) -> None:
     """Frames: in order, whole, bounded, refused with a name."""
     await _pass(rig, "frames")
@@ -37,7 +37,7 @@ async def contract_life(rig: Rig) -> None:
     await _pass(rig, "life")
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=("trixie",))
+@scenario(guests=1, timeout=TIMEOUT, on=("bookworm",))
 async def contract_links(rig: Rig) -> None:
     """Links: set up once, reported once, gone once."""
     await _pass(rig, "links")

@@ -58,7 +58,7 @@ async def example_data_io(rig: Rig) -> None:
     rig.note(", ".join(f"{each['direction']} {each['kib_per_s']} KiB/s" for each in verified))
 
 
-@scenario(guests=2, timeout=300.0, on=("bookworm",))
+@scenario(guests=2, timeout=300.0, on=("trixie",))
 async def example_race(rig: Rig) -> None:
     """race.py storms one peer with calls of connect: one attempt at a time, and nothing is left behind."""
     a, b = await rig.guests(2, gatt_channels=1)
