@@ -25,7 +25,7 @@ from . import bearers
 from .bluez import AdapterOffError, BlueZ, ForestalledError, UnknownDeviceError, address_of
 from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
-from .errors import RACE_ATTEMPTS, RACE_PAUSE, obeyed
+from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
 from .overheard import Overheard
 from .scanner import Found, PowerMode, Scanner
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 #: Of so many attempts in a row that time out, the last is made without pausing the scan: some controllers connect only
 #: while they scan (PROTOCOL.md, BlueZ facts).
 UNPAUSED_ATTEMPT = 3
+#: How often a connection is opened within one attempt: bluetoothd takes two seconds to end one, of ten.
+LINK_ATTEMPTS = 2
 
 
 @dataclass
@@ -204,10 +206,10 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 return await radio.central.set_up(found.device, self._identity)
             except LinkError as error:
                 refused = type(error) not in (LinkError, MissingCharacteristicError)  # it has an error of its own
-                if refused or attempt == RACE_ATTEMPTS:
+                if refused or attempt == LINK_ATTEMPTS:
                     raise
                 logger.debug("dialling %s again: %s", address, error)
-            await asyncio.sleep(RACE_PAUSE * attempt)
+            await asyncio.sleep(RACE_PAUSE)
             attempt += 1
 
     async def _reach(self, radio: _Radio, address: str) -> None:

@@ -11,6 +11,7 @@ import platform
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .build.cache import Cache
@@ -73,15 +74,16 @@ async def _run(options: argparse.Namespace, roots: list[GuestRoot], logs: Path) 
     chosen = _chosen(options.scenarios)
     everything = options.thorough or options.scenarios
 
-    async def run(root: GuestRoot, *, alone: bool) -> list[Result]:
-        mine = [s for s in chosen if s.alone is alone and (everything or s.roots is None or root.name in s.roots)]
+    async def run(root: GuestRoot, wanted: Callable[[Scenario], bool]) -> list[Result]:
+        mine = [s for s in chosen if wanted(s) and (everything or s.roots is None or root.name in s.roots)]
         runner = Runner(root, how, logs, say, thorough=options.thorough, debug=options.debug)
         return await runner.run(mine)
 
     async with asyncio.timeout(options.limit):
-        # Most of the time is spent waiting for radios, so that the roots do not disturb each other much.
-        together = await asyncio.gather(*(run(root, alone=False) for root in roots))
-        alone = [await run(root, alone=True) for root in roots]
+        # Most of the time is spent waiting for radios, so that several rigs do not disturb each other much.
+        groups = (lambda s: not s.alone and s.guests == 1, lambda s: not s.alone and s.guests > 1)
+        together = await asyncio.gather(*(run(root, group) for root in roots for group in groups))
+        alone = [await run(root, lambda s: s.alone) for root in roots]
     return [result for results in (*together, *alone) for result in results]
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ble_driver import BLEDriverError, Role
 from drivers.bleak_driver import BleakDriver
@@ -28,13 +28,17 @@ _glue: list[subprocess.Popen[bytes]] = []  # outlives a test: plugging in takes 
 class GreetingNode(Node):
     """A node that shakes hands and does not speak of it: BlueZ hears of a central only when that writes."""
 
+    identities: ClassVar[set[bytes]] = set()
+
     def __init__(self, driver: AnyDriver, identity: bytes) -> None:
+        self.identities.add(identity)
         self._greeted: set[str] = set()
         super().__init__(driver, identity)
 
     def _record(self, kind: str, *details: Any) -> None:
         address = details[0]
-        if kind == "data" and self.driver.peer_role(address) is Role.PERIPHERAL and address not in self._greeted:
+        # Of two that dial each other at once, both may be central, on one connection: then both shake hands.
+        if kind == "data" and details[1] in self.identities and address not in self._greeted:
             self._greeted.add(address)
             return
         if kind == "disconnected":
