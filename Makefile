@@ -14,8 +14,9 @@ test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
 
 # Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
+# SCENARIOS="two_hosts* example_*" runs some, on every BlueZ.
 test-bluez: $(VENV)/.installed
-	@$(BIN)/python -m tests.bluez -v
+	@$(BIN)/python -m tests.bluez -v $(foreach name,$(SCENARIOS),'$(name)')
 
 # The same, with everything on every BlueZ and repeated as often as the figures in the README need: two hours.
 bench-bluez: $(VENV)/.installed

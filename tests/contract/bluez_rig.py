@@ -19,7 +19,7 @@ from .rig import AnyDriver, Node, RealTimeRig
 ADAPTERS = 3
 #: An emulated machine is that much slower than the radios which the suite's times are made for, and needs that many
 #: seconds to dial.
-PATIENCE, DIAL_TIME = 3.0, 9.0
+PATIENCE, DIAL_TIME, CONNECT_TIMEOUT = 3.0, 9.0, 10.0
 PLUG_TIMEOUT = 30.0
 GLUE = "tests.bluez.guest_side.h4_vhci"
 _glue: list[subprocess.Popen[bytes]] = []  # outlives a test: plugging in takes a second
@@ -73,7 +73,7 @@ class BlueZRig(RealTimeRig):
 
     def make_driver(self, **options: Any) -> AnyDriver:
         # What a test gives a short time to fail must have the time to succeed here.
-        timeout = options.get("connect_timeout")
+        timeout = options.get("connect_timeout", CONNECT_TIMEOUT)
         if isinstance(timeout, float) and timeout > 0:
             options["connect_timeout"] = max(DIAL_TIME, PATIENCE * timeout)
         driver = BleakDriver(adapter=f"hci{self._next}", **options)
