@@ -210,7 +210,7 @@ class BlueZ:
     async def _take_back(self, address: str) -> None:
         """End an attempt that nobody waits for, unless there is a link.
 
-        bluetoothd is asked: a write of the peer may reach us, on another connection to D-Bus, before the news of its link.
+        bluetoothd is asked: a write of the peer may reach us, on another connection, before the news of its link.
         """
         if address in self._abandoned and not await self.is_connected(address):
             with contextlib.suppress(RadioError):
