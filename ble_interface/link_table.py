@@ -119,12 +119,6 @@ class LinkTable:
         """An attempt begins and takes a place."""
         self.links[address] = PeerLink(address, self._max_packet, now, self._dropped)
 
-    def dial_failed(self, address: str, now: float) -> None:
-        """The attempt ended without a link; harmless if there is none."""
-        link = self.links.get(address)
-        if link is not None and link.state is State.DIALLING:
-            self.closed(link, now)
-
     # --- links --------------------------------------------------------------------------------------------------------
 
     def came_up(self, address: str, role: Role, mtu: int, now: float) -> list[Action]:

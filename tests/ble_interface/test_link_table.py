@@ -183,7 +183,7 @@ def test_links_and_attempts_share_the_places() -> None:
     assert table.free == 0
     link, actions = table.inbound("d")
     assert ended(actions, link)
-    table.dial_failed("a", 1.0)
+    table.closed(table.links["a"], 1.0)
     table.closed(link, 1.0)
     assert table.free == 1
 
@@ -263,7 +263,7 @@ def test_the_driver_is_asked_what_became_of_an_attempt_and_of_a_closing_link() -
     assert table.due(29.9) == []
     assert len(table.due(30.0)) == 2
     table.closed(link, 31.0)
-    table.dial_failed("a", 31.0)
+    table.closed(table.links["a"], 31.0)
     assert table.deadline(31.0) == math.inf
 
 
