@@ -5,7 +5,7 @@ Start with `create_driver`; write a radio of your own on `BaseDriver`.
 
 from .address import AddressType, address_to_int, normalise_address
 from .async_dispatcher import AsyncDispatcher
-from .att import ATT_HEADER, DEFAULT_MTU, MAX_FRAME, MAX_MTU, check_mtu, frame_size
+from .att import ATT_HEADER, DEFAULT_MTU, MAX_FRAME, MAX_MTU, check_mtu, clamp_mtu, frame_size
 from .base_driver import BaseDriver, GattUUIDs
 from .checks import IDENTITY_LENGTH, MAX_NAME, as_bytes, check_identity, check_seconds
 from .dispatcher import Dispatcher, DispatcherClosedError, Timer, Worker
@@ -111,6 +111,7 @@ __all__ = [
     "check_identity",
     "check_mtu",
     "check_seconds",
+    "clamp_mtu",
     "create_driver",
     "driver_class",
     "frame_size",

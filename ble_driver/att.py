@@ -25,6 +25,11 @@ def check_mtu(mtu: int) -> int:
     return mtu
 
 
+def clamp_mtu(mtu: int) -> int:
+    """Return the ATT MTU in bytes that is nearest to what a system or a peer has told (23 to 517)."""
+    return max(DEFAULT_MTU, min(mtu, MAX_MTU))
+
+
 def frame_size(mtu: int) -> int:
     """Return the longest frame, in bytes, that one write or notification carries at this ATT MTU.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 
-from ble_driver import DEFAULT_MTU, MAX_MTU, Role
+from ble_driver import DEFAULT_MTU, Role, clamp_mtu
 
 from .fragmentation import HEADER_SIZE, Reassembler, is_fragment
 from .gatt import HANDSHAKE_TIMEOUT, KEEPALIVE, KEEPALIVE_INTERVAL, PING, PONG, PROBE_SIZE
@@ -122,7 +122,7 @@ class PeerLink:
 
     def set_mtu(self, mtu: int) -> None:
         """Take an MTU as a driver says it, within what ATT and we can use."""
-        self.mtu = max(DEFAULT_MTU, min(mtu, MAX_MTU))
+        self.mtu = clamp_mtu(mtu)
 
     def count_drops_in(self, dropped: Counter[str]) -> None:
         """Count what is dropped here from now on."""

@@ -14,9 +14,8 @@ from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.exc import BleakError
 
 from ble_driver import (
-    DEFAULT_MTU,
+    ATT_HEADER,
     IDENTITY_LENGTH,
-    MAX_MTU,
     GattUUIDs,
     Link,
     LinkError,
@@ -24,6 +23,7 @@ from ble_driver import (
     OwnIdentityError,
     PeerRefusedError,
     Role,
+    clamp_mtu,
 )
 
 from .errors import BLEAK_ERRORS, past_races
@@ -124,7 +124,7 @@ class Central:
         told = await _read_identity(client, identity)
         if told == own_identity:
             raise OwnIdentityError(f"{address} has our own identity")
-        mtu = max(DEFAULT_MTU, min(rx.max_write_without_response_size + 3, MAX_MTU))
+        mtu = clamp_mtu(rx.max_write_without_response_size + ATT_HEADER)
         link = BlueZLink(address, Role.CENTRAL, mtu, told, client=client, rx=rx)
         await past_races(
             lambda: client.start_notify(tx, lambda _, value: self._on_frame(link, bytes(value))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ble_driver import DEFAULT_MTU, MAX_MTU
+from ble_driver import DEFAULT_MTU, clamp_mtu
 
 #: Seconds after its connection in which a central may still be unheard of, so that frames must fit the default MTU.
 UNHEARD_TIME = 10.0
@@ -33,7 +33,7 @@ class Centrals:
     def heard(self, address: str, mtu: int) -> None:
         """A central has written, over this ATT MTU; 0 if BlueZ does not say."""
         self._unheard.pop(address, None)
-        self._mtu[address] = max(DEFAULT_MTU, min(mtu, MAX_MTU))
+        self._mtu[address] = clamp_mtu(mtu)
 
     def gone(self, address: str) -> None:
         """It is disconnected, or turned out to be none."""
