@@ -5,13 +5,17 @@ RNS ?= rns==1.5.7 lxmf==1.2.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-bluez bench-bluez lint wheel clean
+.PHONY: demo test bench test-bluez bench-bluez lint wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
+
+# How fast and how small it is, as one table. BENCHMARKS="codec discovery" runs some.
+bench: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks $(BENCHMARKS) --json bench.json
 
 # Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
 # SCENARIOS="two_hosts* example_*" runs some, on every BlueZ.

@@ -38,10 +38,12 @@ PARTIAL_TIMEOUT = 30.0
 MAX_PACKET = 8192
 #: The header of a packet in one frame.
 _WHOLE = _HEADER.pack(START, 0, 1)
-#: Bytes of payload that would make a frame of the length of a handshake.
-_TRAP = HANDSHAKE_SIZE - HEADER_SIZE
+#: For each frame of a packet its header and what part of the packet it carries.
+Plan = tuple[tuple[bytes, slice], ...]
 #: Packets of more frames than this are planned anew each time, so that what is kept stays small.
 _MAX_KEPT = 1024
+#: How many plans are kept for one size of frames. A stack sends few different sizes of packets most of the time.
+_MAX_PLANS = 32
 #: How many headers a receiver lays out at a time, and how many parts of a packet it keeps apart: enough to make the
 #: work for each frame small, and few enough that a peer costs not much more memory than it has sent bytes.
 _STRETCH = 16
@@ -57,7 +59,7 @@ class Fragmenter:
         FrameSizeError: `frame_size` is not a whole number from 20 to 512.
     """
 
-    __slots__ = ("_step", "frame_size")
+    __slots__ = ("_plans", "frame_size")
 
     def __init__(self, frame_size: int) -> None:
         if not isinstance(frame_size, int) or not MIN_FRAME <= frame_size <= MAX_FRAME_ACCEPTED:
@@ -65,7 +67,7 @@ class Fragmenter:
                 f"a frame size is a whole number of bytes from {MIN_FRAME} to {MAX_FRAME_ACCEPTED}, not {frame_size!r}"
             )
         self.frame_size = frame_size
-        self._step = frame_size - HEADER_SIZE
+        self._plans = _plans(frame_size - HEADER_SIZE)
 
     def fragment(self, packet: bytes) -> list[bytes]:
         """Return the frames of `packet`, none longer than the frame size and none of 16 bytes.
@@ -73,24 +75,10 @@ class Fragmenter:
         Raises:
             InvalidPacketError: the packet is empty, no bytes, or needs more than 65,535 frames.
         """
-        step = self._step
-        if type(packet) is not bytes or not 0 < len(packet) <= step * MAX_TOTAL:
-            packet = check_packet(packet, step * MAX_TOTAL)
-        size = len(packet)
-        if size % step == _TRAP:
-            return self._around_the_trap(packet)
-        if size <= step:
-            return [_WHOLE + packet]
-        total = -(-size // step)
-        plan = _plan(step, total) if total <= _MAX_KEPT else _plan.__wrapped__(step, total)
-        return [header + packet[cut] for header, cut in plan]
-
-    def _around_the_trap(self, packet: bytes) -> list[bytes]:
-        """Cut a packet whose last frame would have 16 bytes: it gets a byte of the frame before, or of its own more."""
-        others = max(1, len(packet) // self._step)
-        cut = len(packet) - _TRAP - 1 if len(packet) > _TRAP else _TRAP // 2
-        pieces = [packet[n * self._step : min((n + 1) * self._step, cut)] for n in range(others)] + [packet[cut:]]
-        return [_header(n, len(pieces)) + piece for n, piece in enumerate(pieces)]
+        try:
+            return [header + packet[cut] for header, cut in self._plans[len(packet)]]
+        except TypeError:
+            raise InvalidPacketError(f"a packet must be bytes, not {type(packet).__name__}") from None
 
 
 class Reassembler:
@@ -108,21 +96,36 @@ class Reassembler:
         deadline: the time after which the open packet is given up; infinite if none is open.
     """
 
-    __slots__ = ("_ahead", "_last", "_max_packet", "_next", "_parts", "_share", "_timeout", "deadline", "dropped")
+    __slots__ = (
+        "_ahead",
+        "_careful",
+        "_last",
+        "_max_packet",
+        "_max_payload",
+        "_next",
+        "_parts",
+        "_share",
+        "_timeout",
+        "deadline",
+        "dropped",
+    )
 
     def __init__(self, max_packet: int = MAX_PACKET, timeout: float = PARTIAL_TIMEOUT) -> None:
         self._max_packet = max_packet
+        self._max_payload = min(max_packet, MAX_FRAME_ACCEPTED - HEADER_SIZE)
         self._timeout = timeout
-        self._last = b""  # the frame that completed a packet
         self.dropped: Counter[str] = Counter()
+        self._last = b""  # the frame that completed a packet
+        self._parts: list[bytes] = []
         self._close()
 
     def _close(self) -> None:
-        self._parts: list[bytes] = []
-        self._next = _WHOLE  # the header that the short way is for, and an iterator over some that follow it
+        """No packet is open: what comes next is a whole one, or begins one."""
+        self._parts = []
+        self._next = _WHOLE  # the header of the frame that comes next, and those after it as far as they are laid out
         self._ahead: Iterator[bytes] = iter(())
-        # A frame of so many bytes of payload is within bounds, whatever came before it.
-        self._share = min(MAX_FRAME_ACCEPTED - HEADER_SIZE, self._max_packet)
+        self._share = self._max_payload  # a frame of at most so many bytes of payload is surely within bounds
+        self._careful = False  # whether a look is due when nothing more is laid out
         self.deadline = math.inf
 
     @property
@@ -146,80 +149,95 @@ class Reassembler:
             now: the time in seconds, of any clock that only goes forward.
         """
         payload = frame.removeprefix(self._next)
-        if payload is frame or not payload or len(payload) > self._share or now > self.deadline:
+        if payload is frame or not payload or len(payload) > self._share:
             return self._receive_other(frame, now)
         for following in self._ahead:
             self._next = following
             self._parts.append(payload)
             return None
-        return self._add(frame, payload)
-
-    def _add(self, frame: bytes, payload: bytes) -> bytes | None:
-        """Take the frame that comes next; `receive` does most of this by itself."""
         parts = self._parts
-        for following in self._ahead:
-            self._next = following
-            parts.append(payload)
-            return None
         if not parts:
             return payload
-        if frame[0] == CONTINUE:
-            self._parts = [b"".join(parts), payload]  # many small parts would take many times their bytes
-            self._lay_out(*_place(frame))
+        # Only here is the time looked at: an open packet that nothing ends is given up by `expire`.
+        if now > self.deadline:
+            return self._receive_other(frame, now)
+        if self._careful and self._goes_on(frame, payload):
             return None
         parts.append(payload)
-        packet = b"".join(parts)
-        self._close()
-        if len(packet) > self._max_packet:
-            self.dropped["too_long"] += 1
-            return None
+        self._parts = []
+        self._next = _WHOLE
+        self._share = self._max_payload
         self._last = frame
-        return packet
-
-    def _lay_out(self, sequence: int, total: int) -> None:
-        """Expect the frames after the one at `sequence`."""
-        self._ahead = iter(_headers(total, sequence + 1))
-        self._next = next(self._ahead)
+        self.deadline = math.inf
+        return b"".join(parts)
 
     def _receive_other(self, frame: bytes, now: float) -> bytes | None:
         """Take a frame that begins a packet, or one that is unusual or wrong."""
-        self.expire(now)
+        if now > self.deadline:
+            self._give_up("timed_out")
+        opening = _opening(frame[:HEADER_SIZE], len(frame) - HEADER_SIZE, self._max_packet)
+        if self._parts or opening is None:
+            reason = self._check(frame)
+            if reason is not None:
+                self.dropped[reason] += 1
+                return None
+            if opening is None:
+                return self._receive_odd(frame, now)
+        following, self._share, self._careful = opening
+        self._ahead = iter(following)
+        self._next = next(self._ahead)
+        self._parts = [frame[HEADER_SIZE:]]
+        self._last = b""
+        self.deadline = now + self._timeout
+        return None
+
+    def _check(self, frame: bytes) -> str | None:
+        """Return why a frame must be dropped, or None. Gives up the open packet if the frame does not continue it."""
         if not is_fragment(frame):
-            return self._drop("malformed")
-        sequence, total = _place(frame)
-        payload = frame[HEADER_SIZE:]
+            return "malformed"
         if self._is_repeated(frame):
-            return self._drop("repeated")  # by a sender that was not sure; the open packet goes on
+            return "repeated"  # by a sender that was not sure; the open packet goes on
+        _, sequence, total = _HEADER.unpack_from(frame)
         if sequence == 0:
             self._give_up("unfinished")
-            size = len(payload)
-        elif frame[:HEADER_SIZE] != self._next or not self._parts:
+        elif not (self._parts and frame.startswith(self._next)):
             self._give_up("unfinished")
-            return self._drop("out_of_step")
-        else:
-            size = self.size + len(payload)
+            return "out_of_step"
         # Each frame to come carries at least one byte, so a hopeless packet is known by its first frame.
-        if size + total - sequence - 1 > self._max_packet:
+        if self.size + len(frame) - HEADER_SIZE + total - sequence - 1 > self._max_packet:
             self._close()
-            return self._drop("too_long")
-        if total == 1:
-            return payload
-        if sequence == 0:
-            self._last = b""
-            self.deadline = now + self._timeout
-            self._share = size if size * (total - 1) <= self._max_packet else 0
-            self._parts = [payload]
-            self._lay_out(sequence, total)
-            return None
-        self._share = 0  # this one has more than its share: all that follow have to be looked at
-        return self._add(frame, payload)
+            return "too_long"
+        return None
 
     def _is_repeated(self, frame: bytes) -> bool:
         """Whether the frame is the last one again; a packet in one frame that comes twice may have been sent twice."""
         if not self._parts:
             return frame == self._last
-        sequence, total = _place(self._next)
-        return frame == _header(sequence - 1, total) + self._parts[-1]
+        _, sequence, total = _HEADER.unpack(self._next)
+        return bool(frame == _header(sequence - 1, total) + self._parts[-1])
+
+    def _receive_odd(self, frame: bytes, now: float) -> bytes | None:
+        """Take a good frame that is a whole packet in another dialect, or longer than those before it."""
+        if not self._parts:
+            return frame[HEADER_SIZE:]
+        self._share, self._careful = self._max_payload, True
+        packet = self.receive(frame, now)
+        if self._parts:
+            self._share = 0  # all that follow have to be looked at
+        return packet
+
+    def _goes_on(self, frame: bytes, payload: bytes) -> bool:
+        """Take the last frame whose header was laid out, if it is not the last of a packet within bounds."""
+        if frame[0] == CONTINUE:
+            self._parts = [b"".join(self._parts), payload]  # many small parts would take many times their bytes
+            self._ahead = iter(_following(frame[:HEADER_SIZE]))
+            self._next = next(self._ahead)
+            return True
+        if self.size + len(payload) <= self._max_packet:
+            return False
+        self.dropped["too_long"] += 1
+        self._close()
+        return True
 
     def expire(self, now: float) -> None:
         """Give up a packet that has been open for longer than the timeout."""
@@ -231,31 +249,69 @@ class Reassembler:
             self.dropped[reason] += 1
             self._close()
 
-    def _drop(self, reason: str) -> None:
-        self.dropped[reason] += 1
-
 
 def _header(sequence: int, total: int) -> bytes:
     """Return the header that we give a frame."""
     return _HEADER.pack(START if sequence == 0 else END if sequence == total - 1 else CONTINUE, sequence, total)
 
 
-def _place(frame: bytes) -> tuple[int, int]:
-    """Return sequence and total of a frame."""
-    _, sequence, total = _HEADER.unpack_from(frame)
-    return sequence, total
+@lru_cache(maxsize=256)
+def _following(header: bytes) -> tuple[bytes, ...]:
+    """Return the headers that follow one of a frame, as many as are laid out at a time."""
+    _, sequence, total = _HEADER.unpack(header)
+    return tuple(_header(n, total) for n in range(sequence + 1, min(sequence + 1 + _STRETCH, total)))
 
 
 @lru_cache(maxsize=256)
-def _headers(total: int, first: int) -> tuple[bytes, ...]:
-    """Return a stretch of the headers of a packet, from that of the frame `first` on."""
-    return tuple(_header(sequence, total) for sequence in range(first, min(first + _STRETCH, total)))
+def _opening(header: bytes, size: int, max_packet: int) -> tuple[tuple[bytes, ...], int, bool] | None:
+    """Return what to expect after the first of several frames, which carries `size` bytes; None if it is none.
+
+    Returns:
+        the headers that come next; the bytes that each frame may carry without a look at the sum; whether to be careful
+        when no more headers are laid out.
+    """
+    if not 0 < size <= MAX_FRAME_ACCEPTED - HEADER_SIZE:
+        return None
+    header_fields: tuple[int, int, int] = _HEADER.unpack(header)
+    kind, sequence, total = header_fields
+    if kind != START or sequence > 0 or not 1 < total <= max_packet - size + 1:
+        return None
+    following = _following(header)
+    share = size if (total - 1) * size <= max_packet else 0
+    return following, share, total - 1 > _STRETCH or total * size > max_packet
 
 
-@lru_cache(maxsize=32)
-def _plan(step: int, total: int) -> tuple[tuple[bytes, slice], ...]:
-    """Return how a packet of `total` frames is cut: for each frame its header and its part of the packet."""
-    return tuple((_header(n, total), slice(n * step, (n + 1) * step)) for n in range(total))
+class _Plans(dict[int, Plan]):
+    """How packets of some sizes are cut for one frame size; made when they are needed."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def __missing__(self, size: int) -> Plan:
+        plan = _make_plan(self._step, size)
+        if len(plan) <= _MAX_KEPT:
+            if len(self) == _MAX_PLANS:
+                self.clear()
+            self[size] = plan
+        return plan
+
+
+#: Shared by all links with frames of one size; the argument is their bytes of payload.
+_plans = lru_cache(maxsize=64)(_Plans)
+
+
+def _make_plan(step: int, size: int) -> Plan:
+    if not 0 < size <= step * MAX_TOTAL:
+        raise InvalidPacketError(f"a packet has from 1 to {step * MAX_TOTAL} bytes, not {size}")
+    cuts = list(range(0, size, step))
+    last = size - cuts[-1]
+    if last == HANDSHAKE_SIZE - HEADER_SIZE:
+        if len(cuts) == 1:
+            cuts.append(last // 2)  # a packet of 11 bytes goes in two frames
+        else:
+            cuts[-1] -= 1  # the frame before the last gives it one byte
+    ends = [*cuts[1:], size]
+    return tuple((_header(n, len(cuts)), slice(*cut)) for n, cut in enumerate(zip(cuts, ends, strict=True)))
 
 
 def is_fragment(frame: bytes) -> bool:

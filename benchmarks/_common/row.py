@@ -44,8 +44,8 @@ class Row:
         limit = ""
         if self.limit is not None:
             limit = f"{'≥' if self.at_least else '≤'} {number(self.limit)}{'' if self.is_within else ' !'}"
-        figure = f"{number(self.figure.median)} {self.unit}"
-        return (self.subject, self.what, figure, f"±{self.figure.spread:.0%}", number(self.relative), self.against, limit)
+        figure, spread = f"{number(self.figure.median)} {self.unit}", f"±{self.figure.spread:.0%}"
+        return (self.subject, self.what, figure, spread, number(self.relative), self.against, limit)
 
     def as_json(self) -> dict[str, Any]:
         """Return the line for a machine."""
