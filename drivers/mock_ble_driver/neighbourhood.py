@@ -1,0 +1,85 @@
+"""Who hears whom. Nodes lie in the cells of a grid, so that only those nearby are asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from .propagation import Propagation
+
+Cell = tuple[int, int]
+
+
+class Placed(Protocol):
+    """What the neighbourhood knows of a node."""
+
+    number: int
+    position: tuple[float, float]  # metres
+    tx_power: float  # dBm
+
+
+P = TypeVar("P", bound=Placed)
+
+
+class Neighbourhood(Generic[P]):
+    """The nodes that are switched on, and for each of them who hears it.
+
+    Args:
+        propagation: the radio model.
+        seed: of the shadowing.
+    """
+
+    def __init__(self, propagation: Propagation, seed: int) -> None:
+        self._propagation = propagation
+        self._seed = seed
+        self._side = propagation.reach()
+        self._farthest = 1  # cells that anybody can be heard over
+        # In order of entry, and never a set: whoever asks twice, in whichever process, gets the same order.
+        self._cells: dict[Cell, dict[P, None]] = {}
+        self._hearers: dict[P, dict[P, int]] = {}
+
+    def enter(self, node: P) -> None:
+        """A node was switched on, or has come to another place."""
+        self._farthest = max(self._farthest, math.ceil(self._propagation.reach(node.tx_power) / self._side))
+        self._cells.setdefault(self._cell(node), {})[node] = None
+        self._changed(node)
+
+    def leave(self, node: P) -> None:
+        """A node was switched off, or is about to go to another place."""
+        cell = self._cell(node)
+        del self._cells[cell][node]
+        if not self._cells[cell]:
+            del self._cells[cell]
+        self._hearers.pop(node, None)
+        self._changed(node)
+
+    def hearers(self, node: P) -> Mapping[P, int]:
+        """Return the nodes that hear a node, with the signal strength in dBm."""
+        found = self._hearers.get(node)
+        if found is None:
+            around = sorted(self._around(node), key=lambda other: other.number)
+            levels = ((other, self._rssi(node, other)) for other in around if other is not node)
+            audible = self._propagation.sensitivity
+            found = self._hearers[node] = {other: round(level) for other, level in levels if level >= audible}
+        return found
+
+    def _rssi(self, sender: P, receiver: P) -> float:
+        shadow = self._propagation.shadow(self._seed, sender.number, receiver.number)
+        return sender.tx_power + self._propagation.rssi(math.dist(sender.position, receiver.position), shadow)
+
+    def _changed(self, node: P) -> None:
+        for other in self._around(node):
+            self._hearers.pop(other, None)
+
+    def _around(self, node: P) -> Iterator[P]:
+        """All nodes that `node` may be heard by, or hear."""
+        x, y = self._cell(node)
+        reach = range(-self._farthest, self._farthest + 1)
+        for dx in reach:
+            for dy in reach:
+                yield from self._cells.get((x + dx, y + dy), ())
+
+    def _cell(self, node: P) -> Cell:
+        x, y = node.position
+        return math.floor(x / self._side), math.floor(y / self._side)
