@@ -1,0 +1,3 @@
+"""d"""
+def draw(outcome: object) -> str:
+    return ""
