@@ -50,9 +50,9 @@ class _TimeWarp(selectors.BaseSelector):
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._warp = _TimeWarp()
-        super().__init__(self._warp)
+    def __init__(self, warp: _TimeWarp) -> None:
+        self._warp = warp
+        super().__init__(warp)
 
     def time(self) -> float:
         return self._warp.now
@@ -63,7 +63,8 @@ class VirtualDispatcher(LoopDispatcher):
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = _VirtualLoop()
+        self._warp = _TimeWarp()
+        self._loop = _VirtualLoop(self._warp)
         self._thread_id = threading.get_ident()
 
     def start(self) -> None:
@@ -83,11 +84,11 @@ class VirtualDispatcher(LoopDispatcher):
         self.close()
 
     def time(self) -> float:
-        return self.loop.time()
+        return self._warp.now
 
     @property
     def is_current(self) -> bool:
-        return self.owns_thread and self.loop.is_running()
+        return self.owns_thread and self._loop is not None and self._loop.is_running()
 
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass and make all calls that fall due in it."""

@@ -151,7 +151,7 @@ class VirtualAir:
         for initiator, found in self._initiators.get(node.address, ()):
             if initiator in hearers and not found.done() and not self.is_lost():
                 found.set_result(node)
-        for receiver, rssi in hearers.items():
+        for receiver, rssi in list(hearers.items()):  # who hears may go away in the course of it
             if receiver.is_listening and not self.is_lost():
                 for _ in range(self.advertisement_copies):
                     receiver.hear(node, rssi)

@@ -102,6 +102,7 @@ class MockBLEDriver(BaseDriver[MockLink]):
         self._slots = slots
         self._manufacturer_data = manufacturer_data
         self._stalled_until = 0.0
+        self._advertisements: dict[int, BLEDevice] = {}  # by signal strength
 
     @property
     def local_address(self) -> str:
@@ -126,14 +127,23 @@ class MockBLEDriver(BaseDriver[MockLink]):
     def hear(self, sender: MockBLEDriver, rssi: int) -> None:
         """One advertisement of `sender` arrives."""
         if sender._uuids is not None and self._uuids is not None and sender._uuids.service == self._uuids.service:
-            name, records = sender._device_name, sender._manufacturer_data
-            self._report_device(BLEDevice(sender.address, name, rssi, sender._address_type, records))
+            self._report_device(sender._advertisement(rssi))
+
+    def _advertisement(self, rssi: int) -> BLEDevice:
+        """Return what others hear of this node: made once, because each of them hears it over and over."""
+        device = self._advertisements.get(rssi)
+        if device is None:
+            device = self._advertisements[rssi] = BLEDevice(
+                self.address, self._device_name, rssi, self._address_type, self._manufacturer_data
+            )
+        return device
 
     def rotate(self) -> None:
         """Advertise, and dial, with an address that nobody had before; links that are up keep theirs."""
         address = self.air.next_address()
         self.air.readdress(self, address)
         self.address, self._dials_as = address, None
+        self._advertisements.clear()
 
     def stall(self, seconds: float) -> None:
         """Let nothing that this node sends get through for a while."""
@@ -207,6 +217,7 @@ class MockBLEDriver(BaseDriver[MockLink]):
     async def _set_advertising(self, on: bool) -> None:
         if self.next_advertisement is not None:
             self.next_advertisement.cancel()
+        self._advertisements.clear()  # there may be another name
         if on:
             self.next_advertisement = self.air.dispatcher.call_later(0.0, self.air.advertise, self)
 

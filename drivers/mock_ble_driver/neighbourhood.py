@@ -42,35 +42,35 @@ class Neighbourhood(Generic[P]):
     def enter(self, node: P) -> None:
         """A node was switched on, or has come to another place."""
         self._farthest = max(self._farthest, math.ceil(self._propagation.reach(node.tx_power) / self._side))
+        self._hearers[node] = {}
+        for other in self._around(node):
+            loss = self._loss(node, other)
+            self._note(node, other, loss)
+            self._note(other, node, loss)
         self._cells.setdefault(self._cell(node), {})[node] = None
-        self._changed(node)
 
     def leave(self, node: P) -> None:
         """A node was switched off, or is about to go to another place."""
         cell = self._cell(node)
-        del self._cells[cell][node]
+        del self._cells[cell][node], self._hearers[node]
         if not self._cells[cell]:
             del self._cells[cell]
-        self._hearers.pop(node, None)
-        self._changed(node)
+        for other in self._around(node):
+            self._hearers[other].pop(node, None)
 
     def hearers(self, node: P) -> Mapping[P, int]:
-        """Return the nodes that hear a node, with the signal strength in dBm."""
-        found = self._hearers.get(node)
-        if found is None:
-            around = sorted(self._around(node), key=lambda other: other.number)
-            levels = ((other, self._rssi(node, other)) for other in around if other is not node)
-            audible = self._propagation.sensitivity
-            found = self._hearers[node] = {other: round(level) for other, level in levels if level >= audible}
-        return found
+        """Return the nodes that hear a node, with the signal strength in dBm; none if it is switched off."""
+        return self._hearers.get(node, {})
 
-    def _rssi(self, sender: P, receiver: P) -> float:
-        shadow = self._propagation.shadow(self._seed, sender.number, receiver.number)
-        return sender.tx_power + self._propagation.rssi(math.dist(sender.position, receiver.position), shadow)
+    def _loss(self, one: P, other: P) -> float:
+        """Return how many dB are lost between two nodes, either way."""
+        shadow = self._propagation.shadow(self._seed, one.number, other.number)
+        return -self._propagation.rssi(math.dist(one.position, other.position), shadow)
 
-    def _changed(self, node: P) -> None:
-        for other in self._around(node):
-            self._hearers.pop(other, None)
+    def _note(self, sender: P, receiver: P, loss: float) -> None:
+        rssi = sender.tx_power - loss
+        if rssi >= self._propagation.sensitivity:
+            self._hearers[sender][receiver] = round(rssi)
 
     def _around(self, node: P) -> Iterator[P]:
         """All nodes that `node` may be heard by, or hear."""

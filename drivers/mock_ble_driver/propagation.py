@@ -44,5 +44,5 @@ class Propagation:
         if not self.shadowing:
             return 0.0
         low, high = sorted((one, other))
-        drawn = random.Random(f"{seed}/{low}/{high}").gauss(0.0, 1.0)
+        drawn = random.Random(seed << 64 | low << 32 | high).gauss(0.0, 1.0)
         return self.shadowing * max(-FARTHEST_SHADOW, min(drawn, FARTHEST_SHADOW))

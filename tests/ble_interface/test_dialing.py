@@ -29,7 +29,7 @@ class Policy(DialPolicy):
         super().__init__(random.Random(1), ReconnectPolicy(jitter_ratio=0.0, **options) if options else None)  # type: ignore[arg-type]
 
     def wants(self, heard: BLEDevice, now: float, free: int | None = None) -> bool:
-        return self.should_dial(heard, US, AddressType.PUBLIC, now, free)
+        return self.delay(heard, US, AddressType.PUBLIC, now, free) == 0.0
 
     def first_after(self, heard: BLEDevice, now: float, until: float = 1000.0) -> float:
         """Return how many seconds pass until it wants to dial a peer that is heard every 0.1 s."""
