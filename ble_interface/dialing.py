@@ -36,7 +36,7 @@ RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress")
 _order_of = lru_cache(maxsize=4 * MAX_REMEMBERED)(address_to_int)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Heard:
     quality: Quality
     since: float  # when it was first heard, or last linked

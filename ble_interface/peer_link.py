@@ -166,15 +166,14 @@ class PeerLink:
         """Return the time at which this link is to be looked at again."""
         if self._state is not ConnectionState.ACTIVE:
             return self.since + _TIME_IN[self._state]
-        times = [self.sent + KEEPALIVE_INTERVAL, self.reassembler.deadline]
+        at = min(self.sent + KEEPALIVE_INTERVAL, self.reassembler.deadline)
         if self.probes:
-            times.append(self._ping_due())
+            at = min(at, self._ping_due())
         # From these on it is not live; once they have passed, nothing more comes of being woken by them.
         if self._unanswered is not None and now < self._unanswered + PROBE_TIMEOUT:
-            times.append(self._unanswered + PROBE_TIMEOUT)
-        if now < self.heard + SILENCE_LIMIT:
-            times.append(self.heard + SILENCE_LIMIT)
-        return min(times)
+            at = min(at, self._unanswered + PROBE_TIMEOUT)
+        silent = self.heard + SILENCE_LIMIT
+        return min(at, silent) if now < silent else at
 
     # --- frames -------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ble_driver import VirtualDispatcher
 from drivers.mock_ble_driver import Propagation, VirtualAir
@@ -19,6 +20,9 @@ from .station import Station
 #: What Linux uses unless told otherwise (hci_alloc_dev in net/bluetooth/hci_core.c): seconds between two
 #: advertisements, between two connection events, and without a packet until a link is given up.
 ADVERTISING_INTERVAL, CONNECTION_INTERVAL, SUPERVISION_TIMEOUT = 1.28, 0.05, 0.42
+#: Seconds after which Linux reports a device again that has not changed: its scan begins anew (DISCOV_LE_TIMEOUT in
+#: net/bluetooth/hci_core.h), and with that the controller's list of those it has heard.
+DUPLICATE_FILTER = 10.24
 #: Seconds from an advertisement to a link: a dozen questions and answers, one to each connection event.
 CONNECT_DELAY = 12 * CONNECTION_INTERVAL
 #: Seconds in which an octet and what goes with it pass (Core Spec 5.4, Vol 6, Part B, 2.1 and 4.1): a frame of no
@@ -76,6 +80,7 @@ class Mesh:
             dispatcher,
             seed=scenario.seed,
             advertising_interval=ADVERTISING_INTERVAL,
+            duplicate_filter=DUPLICATE_FILTER,
             connect_delay=CONNECT_DELAY,
             frame_time=FRAME_TIME,
             connection_interval=CONNECTION_INTERVAL,
@@ -83,10 +88,7 @@ class Mesh:
             loss=scenario.loss,
             propagation=propagation,
         )
-        # As many square metres as let the mean number of nodes be within the reach of one that nothing shadows.
-        reach = propagation.rssi_at_reference - propagation.sensitivity
-        radius = math.pow(10.0, reach / (10.0 * propagation.exponent))
-        side = math.sqrt(scenario.nodes * math.pi * radius**2 / (NEIGHBOURS + 1))
+        side = side_for(scenario.nodes, propagation)
         chance = random.Random(scenario.seed)
         self.stations: list[Station] = []
         for number in range(scenario.nodes):
@@ -103,3 +105,17 @@ class Mesh:
                 self.mail.open = False
             dispatcher.run_for(min(SLICE, self._seconds - dispatcher.time()))
             progress(min(dispatcher.time() / self._seconds, 1.0))
+
+
+def side_for(nodes: int, propagation: Propagation) -> float:
+    """Return the side, in metres, of the square in which each node has `NEIGHBOURS` others within its reach on average.
+
+    So a small mesh, in which most nodes are near the border, is as dense for its nodes as a large one. The chance that
+    two points of a unit square are within a distance x of each other is x² (pi - 8x/3 + x²/2), for x up to 1.
+    """
+    wanted = min(NEIGHBOURS / (nodes - 1), 0.97)
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        x = (low + high) / 2.0
+        low, high = (x, high) if x * x * (math.pi - 8.0 * x / 3.0 + x * x / 2.0) < wanted else (low, x)
+    return replace(propagation, shadowing=0.0).reach() / low

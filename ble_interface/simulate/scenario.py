@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import BLEInterfaceError
 
-#: How many nodes hear one on average, if it is not at the border: more than have a place, so that some must be refused.
+#: How many nodes hear one on average, but for walls: more than have a place, so that some must be refused.
 NEIGHBOURS = 12
 
 

@@ -28,6 +28,8 @@ class VirtualAir:
         dispatcher: a `VirtualDispatcher` for virtual time; by default a thread, which runs while a radio is started.
         seed: of everything that happens by chance. Same seed, same run.
         advertising_interval: seconds between two advertisements of one node.
+        duplicate_filter: seconds for which a radio does not report again what it hears unchanged, as most do; 0 reports
+            every advertisement.
         connect_delay: seconds from hearing an advertisement to a link that is set up.
         frame_time: seconds that one frame takes, however short.
         connection_interval: seconds between the moments at which a link carries anything; 0 for whenever there is
@@ -51,6 +53,7 @@ class VirtualAir:
         *,
         seed: int = 0,
         advertising_interval: float = 0.1,
+        duplicate_filter: float = 0.0,
         connect_delay: float = 0.05,
         frame_time: float = 0.002,
         connection_interval: float = 0.0,
@@ -66,6 +69,7 @@ class VirtualAir:
         self._owns_dispatcher = dispatcher is None
         self.random = random.Random(seed)
         self.advertising_interval = advertising_interval
+        self.duplicate_filter = duplicate_filter
         self.connect_delay = connect_delay
         self.timing = Timing(frame_time, connection_interval, supervision_timeout, loss)
         self.faults = Faults(self.random)
@@ -119,6 +123,14 @@ class VirtualAir:
             del self._present[node.address]
             self._present[address] = node
 
+    def sender_changed(self, node: MockBLEDriver) -> None:
+        """A radio advertises something else from now on."""
+        self._neighbourhood.sender_changed(node)
+
+    def receiver_forgot(self, node: MockBLEDriver) -> None:
+        """A radio begins to scan."""
+        self._neighbourhood.receiver_forgot(node)
+
     def move(self, node: MockBLEDriver, position: tuple[float, float]) -> None:
         """A radio is at another place from now on. Links that do not reach so far end."""
         present = self.is_present(node)
@@ -151,10 +163,12 @@ class VirtualAir:
         for initiator, found in self._initiators.get(node.address, ()):
             if initiator in hearers and not found.done() and not self.is_lost():
                 found.set_result(node)
-        for receiver, rssi in list(hearers.items()):  # who hears may go away in the course of it
-            if receiver.is_listening and not self.is_lost():
+        since = self.dispatcher.time() - self.duplicate_filter
+        for receiver, hearing in list(hearers.items()):  # who hears may go away in the course of it
+            if hearing.reported <= since and receiver.is_listening and not self.is_lost():
+                hearing.reported = since + self.duplicate_filter
                 for _ in range(self.advertisement_copies):
-                    receiver.hear(node, rssi)
+                    receiver.hear(node, hearing.rssi)
 
     async def wait_for_advertiser(self, initiator: MockBLEDriver, address: str) -> MockBLEDriver:
         """Return the node at `address` as soon as it advertises: so a link layer initiates."""

@@ -143,7 +143,11 @@ class MockBLEDriver(BaseDriver[MockLink]):
         address = self.air.next_address()
         self.air.readdress(self, address)
         self.address, self._dials_as = address, None
+        self._advertise_anew()
+
+    def _advertise_anew(self) -> None:
         self._advertisements.clear()
+        self.air.sender_changed(self)
 
     def stall(self, seconds: float) -> None:
         """Let nothing that this node sends get through for a while."""
@@ -212,12 +216,13 @@ class MockBLEDriver(BaseDriver[MockLink]):
         return self.air.in_range(self, peer) and self.air.in_range(peer, self)
 
     async def _set_scanning(self, on: bool) -> None:
-        """Nothing to switch: the air looks at `is_listening`."""
+        if on:
+            self.air.receiver_forgot(self)
 
     async def _set_advertising(self, on: bool) -> None:
         if self.next_advertisement is not None:
             self.next_advertisement.cancel()
-        self._advertisements.clear()  # there may be another name
+        self._advertise_anew()  # there may be another name
         if on:
             self.next_advertisement = self.air.dispatcher.call_later(0.0, self.air.advertise, self)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from .propagation import Propagation
@@ -22,6 +23,19 @@ class Placed(Protocol):
 P = TypeVar("P", bound=Placed)
 
 
+@dataclass(slots=True)
+class Hearing:
+    """That one node hears another.
+
+    Attributes:
+        rssi: how well, in dBm.
+        reported: when its radio last said so, in seconds.
+    """
+
+    rssi: int
+    reported: float = -math.inf
+
+
 class Neighbourhood(Generic[P]):
     """The nodes that are switched on, and for each of them who hears it.
 
@@ -37,7 +51,7 @@ class Neighbourhood(Generic[P]):
         self._farthest = 1  # cells that anybody can be heard over
         # In order of entry, and never a set: whoever asks twice, in whichever process, gets the same order.
         self._cells: dict[Cell, dict[P, None]] = {}
-        self._hearers: dict[P, dict[P, int]] = {}
+        self._hearers: dict[P, dict[P, Hearing]] = {}
 
     def enter(self, node: P) -> None:
         """A node was switched on, or has come to another place."""
@@ -58,9 +72,20 @@ class Neighbourhood(Generic[P]):
         for other in self._around(node):
             self._hearers[other].pop(node, None)
 
-    def hearers(self, node: P) -> Mapping[P, int]:
-        """Return the nodes that hear a node, with the signal strength in dBm; none if it is switched off."""
+    def hearers(self, node: P) -> Mapping[P, Hearing]:
+        """Return the nodes that hear a node; none if it is switched off."""
         return self._hearers.get(node, {})
+
+    def sender_changed(self, node: P) -> None:
+        """What a node sends is new to all that hear it."""
+        for hearing in self.hearers(node).values():
+            hearing.reported = -math.inf
+
+    def receiver_forgot(self, node: P) -> None:
+        """All that a node hears is new to it."""
+        for other in self._around(node):
+            if (hearing := self._hearers[other].get(node)) is not None:
+                hearing.reported = -math.inf
 
     def _loss(self, one: P, other: P) -> float:
         """Return how many dB are lost between two nodes, either way."""
@@ -70,7 +95,7 @@ class Neighbourhood(Generic[P]):
     def _note(self, sender: P, receiver: P, loss: float) -> None:
         rssi = sender.tx_power - loss
         if rssi >= self._propagation.sensitivity:
-            self._hearers[sender][receiver] = round(rssi)
+            self._hearers[sender][receiver] = Hearing(round(rssi))
 
     def _around(self, node: P) -> Iterator[P]:
         """All nodes that `node` may be heard by, or hear."""
