@@ -8,7 +8,15 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ble_driver import AddressType, BLEDevice, ConnectCancelledError, LinkError, ReconnectPolicy, address_to_int
+from ble_driver import (
+    AddressType,
+    BLEDevice,
+    ConnectCancelledError,
+    LinkError,
+    LinkRaceError,
+    ReconnectPolicy,
+    address_to_int,
+)
 
 from .contest import Contest
 from .gatt import HANDSHAKE_TIMEOUT, is_peripheral_only
@@ -30,8 +38,6 @@ SHORT_LINK = HANDSHAKE_TIMEOUT + 5.0
 #: By how much a waiting peer's score must be better, and for how many seconds it must have waited, to have the place of
 #: another; and how many seconds that other must have had it. A difference of 0.2 is one of 23 dB.
 EVICT_MARGIN, EVICT_PATIENCE, EVICT_AGE = 0.2, 30.0, 60.0
-#: What BlueZ calls its own races; they say nothing of the peer (PROTOCOL.md, BlueZ facts).
-RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress")
 
 _order_of = lru_cache(maxsize=4 * MAX_REMEMBERED)(address_to_int)
 
@@ -125,8 +131,8 @@ class DialPolicy:
         self._remember(address, now).not_before = now + DIAL_INTERVAL + self._rng.uniform(0, JITTER)
 
     def failed(self, address: str, error: LinkError, now: float) -> None:
-        """An attempt ended without a link: the peer is left alone for a while, unless it was only a race."""
-        if not (isinstance(error, ConnectCancelledError) or any(race in str(error) for race in RACES)):
+        """An attempt ended without a link: the peer is left alone for a while, unless it was not its doing."""
+        if not isinstance(error, (ConnectCancelledError, LinkRaceError)):
             self._blame(self._remember(address, now), now)
 
     def _blame(self, heard: _Heard, now: float) -> None:
