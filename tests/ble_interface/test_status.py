@@ -49,3 +49,18 @@ def test_the_status_tells_what_there_is_to_know(world: World) -> None:
     }  # fmt: skip
     alice.interface.stop()
     assert alice.interface.get_status()["identity"] is None
+
+
+def test_packets_that_wait_for_a_peer_that_goes_are_counted(world: World) -> None:
+    alice, bob = world.pair()
+    alice.driver.stall(1e6)
+    peer = alice.peer(bob)
+    for n in range(50):
+        peer.process_outgoing(bytes([n]) * 1000)
+    world.run_for(1)
+    handed_over = peer.traffic.tx_packets
+    bob.interface.stop()
+    world.wait(lambda: not alice.interface.peers)
+    assert 0 < handed_over < 50
+    assert peer.waiting == 0
+    assert alice.interface.get_status()["totals"]["dropped"] == {"unsent": 50 - handed_over}
