@@ -10,7 +10,7 @@ from ble_driver import AsyncDispatcher, Dispatcher, InvalidOptionError
 
 from .airtime import Airtime, Timing
 from .faults import Faults
-from .neighbourhood import Neighbourhood
+from .neighbourhood import Audience, Neighbourhood
 from .propagation import Propagation
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class VirtualAir:
         return (
             self.is_present(sender)
             and self.is_present(receiver)
-            and (receiver is sender or receiver in self._neighbourhood.hearers(sender))
+            and (receiver is sender or receiver in self._neighbourhood.audience(sender).hearings)
         )
 
     def enter(self, node: MockBLEDriver) -> None:
@@ -159,16 +159,23 @@ class VirtualAir:
             return
         delay = self.advertising_interval + self.random.uniform(0, ADV_DELAY_MAX)
         node.next_advertisement = self.dispatcher.call_later(delay, self.advertise, node)
-        hearers = self._neighbourhood.hearers(node)
+        audience = self._neighbourhood.audience(node)
         for initiator, found in self._initiators.get(node.address, ()):
-            if initiator in hearers and not found.done() and not self.is_lost():
+            if initiator in audience.hearings and not found.done() and not self.is_lost():
                 found.set_result(node)
-        since = self.dispatcher.time() - self.duplicate_filter
-        for receiver, hearing in list(hearers.items()):  # who hears may go away in the course of it
-            if hearing.reported <= since and receiver.is_listening and not self.is_lost():
-                hearing.reported = since + self.duplicate_filter
+        if self.dispatcher.time() >= audience.quiet_until:
+            self._report(node, audience)
+
+    def _report(self, node: MockBLEDriver, audience: Audience[MockBLEDriver]) -> None:
+        """Let those hear an advertisement who have not heard it just now."""
+        now = self.dispatcher.time()
+        for receiver, hearing in list(audience.hearings.items()):  # who hears may go away in the course of it
+            if hearing.reported <= now - self.duplicate_filter and receiver.is_listening and not self.is_lost():
+                hearing.reported = now
                 for _ in range(self.advertisement_copies):
                     receiver.hear(node, hearing.rssi)
+        reported = min((hearing.reported for hearing in audience.hearings.values()), default=now)
+        audience.quiet_until = reported + self.duplicate_filter
 
     async def wait_for_advertiser(self, initiator: MockBLEDriver, address: str) -> MockBLEDriver:
         """Return the node at `address` as soon as it advertises: so a link layer initiates."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from .propagation import Propagation
@@ -36,6 +36,24 @@ class Hearing:
     reported: float = -math.inf
 
 
+@dataclass(slots=True)
+class Audience(Generic[P]):
+    """Those that hear one node.
+
+    Attributes:
+        hearings: how each of them does.
+        quiet_until: before this time none of them has to be told again.
+    """
+
+    hearings: dict[P, Hearing] = field(default_factory=dict)
+    quiet_until: float = -math.inf
+
+    def renew(self, receiver: P) -> None:
+        """What is sent is new to a receiver, if it hears it."""
+        if (hearing := self.hearings.get(receiver)) is not None:
+            hearing.reported = self.quiet_until = -math.inf
+
+
 class Neighbourhood(Generic[P]):
     """The nodes that are switched on, and for each of them who hears it.
 
@@ -51,12 +69,12 @@ class Neighbourhood(Generic[P]):
         self._farthest = 1  # cells that anybody can be heard over
         # In order of entry, and never a set: whoever asks twice, in whichever process, gets the same order.
         self._cells: dict[Cell, dict[P, None]] = {}
-        self._hearers: dict[P, dict[P, Hearing]] = {}
+        self._audiences: dict[P, Audience[P]] = {}
 
     def enter(self, node: P) -> None:
         """A node was switched on, or has come to another place."""
         self._farthest = max(self._farthest, math.ceil(self._propagation.reach(node.tx_power) / self._side))
-        self._hearers[node] = {}
+        self._audiences[node] = Audience()
         for other in self._around(node):
             loss = self._loss(node, other)
             self._note(node, other, loss)
@@ -66,26 +84,26 @@ class Neighbourhood(Generic[P]):
     def leave(self, node: P) -> None:
         """A node was switched off, or is about to go to another place."""
         cell = self._cell(node)
-        del self._cells[cell][node], self._hearers[node]
+        del self._cells[cell][node], self._audiences[node]
         if not self._cells[cell]:
             del self._cells[cell]
         for other in self._around(node):
-            self._hearers[other].pop(node, None)
+            self._audiences[other].hearings.pop(node, None)
 
-    def hearers(self, node: P) -> Mapping[P, Hearing]:
-        """Return the nodes that hear a node; none if it is switched off."""
-        return self._hearers.get(node, {})
+    def audience(self, node: P) -> Audience[P]:
+        """Return the nodes that hear one that is switched on."""
+        return self._audiences[node]
 
     def sender_changed(self, node: P) -> None:
         """What a node sends is new to all that hear it."""
-        for hearing in self.hearers(node).values():
-            hearing.reported = -math.inf
+        if (audience := self._audiences.get(node)) is not None:
+            for receiver in audience.hearings:
+                audience.renew(receiver)
 
     def receiver_forgot(self, node: P) -> None:
         """All that a node hears is new to it."""
         for other in self._around(node):
-            if (hearing := self._hearers[other].get(node)) is not None:
-                hearing.reported = -math.inf
+            self._audiences[other].renew(node)
 
     def _loss(self, one: P, other: P) -> float:
         """Return how many dB are lost between two nodes, either way."""
@@ -95,7 +113,8 @@ class Neighbourhood(Generic[P]):
     def _note(self, sender: P, receiver: P, loss: float) -> None:
         rssi = sender.tx_power - loss
         if rssi >= self._propagation.sensitivity:
-            self._hearers[sender][receiver] = Hearing(round(rssi))
+            self._audiences[sender].hearings[receiver] = Hearing(round(rssi))
+            self._audiences[sender].quiet_until = -math.inf
 
     def _around(self, node: P) -> Iterator[P]:
         """All nodes that `node` may be heard by, or hear."""
