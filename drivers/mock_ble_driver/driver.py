@@ -71,6 +71,25 @@ class MockBLEDriver(BaseDriver[MockLink]):
         InvalidAddressError, InvalidMTUError, InvalidOptionError: an option has a value that it cannot take.
     """
 
+    # Not to save memory: beyond 30 attributes Python (3.11) keeps those of an object in a dictionary of its own, and in
+    # a mesh of a thousand nodes every look into one is a cache miss.
+    __slots__ = (
+        "_address_type",
+        "_advertisements",
+        "_dials_as",
+        "_manufacturer_data",
+        "_slots",
+        "_stalled_until",
+        "address",
+        "air",
+        "mtu",
+        "next_advertisement",
+        "number",
+        "position",
+        "throughput",
+        "tx_power",
+    )
+
     def __init__(
         self,
         air: VirtualAir,
