@@ -36,7 +36,7 @@ def run_between_marks(operations: Iterable[Counted]) -> None:
         os.getppid()
         _repeat(operation, 2 * times)
         os.getppid()
-        print(name, times)  # noqa: T201 - what the measuring process reads
+        print(name, times)
 
 
 def _repeat(operation: Callable[[], object], times: int) -> None:
