@@ -1,4 +1,4 @@
-"""The life of a driver: start, stop, and the loss of its radio."""
+"""The life of a driver: start and stop."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 
 from ..checks import check_identity
 from ..dispatcher import Dispatcher
-from ..errors import DriverStateError, RadioError
+from ..errors import DriverStateError
 from ..interface import Bytes
 from ..uuids import normalise_uuid
+from .health import Health
 from .linking import CLOSE_TIMEOUT, End
 from .radio import GattUUIDs, L, Phase
-from .sending import Sending
 
 logger = logging.getLogger(__name__)
 
 
-class BaseDriver(Sending[L]):
+class BaseDriver(Health[L]):
     """A `BLEDriverInterface` that lacks only the radio.
 
     Args:
@@ -45,6 +45,7 @@ class BaseDriver(Sending[L]):
         self._stopped.clear()
         self._reporting = True
         self._dispatcher.start()
+        self._dispatcher.call_soon(self._begin_to_look)
         self._dispatcher.call_soon(self._kick)
 
     def stop(self) -> None:
@@ -70,6 +71,7 @@ class BaseDriver(Sending[L]):
         self._finish_stop()
 
     def _finish_stop(self) -> None:
+        self._look_no_more()
         if self._owns_dispatcher:
             self._dispatcher.close(timeout=1.0)
         with self._lock:
@@ -99,15 +101,11 @@ class BaseDriver(Sending[L]):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT / 2)
-        links = list(self._links.values())
-        for link in links:
-            self._report_link_lost(link)
+        self._forget_radio()
         try:
             await self._close_radio()
         except Exception:
             logger.exception("%s: closing the radio raised", type(self).__name__)
-        self._radio_up.clear()
-        self._scanning = self._advertising = False
         self._control_task = None
         self._last_error = None
 
@@ -117,15 +115,3 @@ class BaseDriver(Sending[L]):
             started = self._phase is Phase.STARTED
         if started:
             self._dispatcher.call_soon(self._identity_changed)
-
-    def _report_radio_lost(self, error: RadioError) -> None:
-        """The radio is gone with all its links; it is brought up again until that succeeds."""
-        self._radio_up.clear()
-        self._scanning = self._advertising = False
-        for link in list(self._links.values()):
-            self._report_link_lost(link)
-        self._report_error(error)
-        if self._control_task is not None:  # it may be waiting for the radio that is gone
-            self._control_task.cancel()
-            self._control_task = None
-        self._kick()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..address import normalise_address
-from ..checks import check_seconds
 from ..dispatcher import Dispatcher
 from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError
+from ..tasks import within
 from ..types import Role
 from .control import Control
 from .radio import L, Phase
@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that one link may take to close before it is given up; `stop` has 5 in all.
 CLOSE_TIMEOUT = 3.0
+#: Seconds that an attempt may take to end once it was told to, before it is left behind: bluetoothd takes 3 to take a
+#: connection back.
+ABANDON_TIMEOUT = 6.0
 
 
 class End(Enum):
@@ -50,8 +53,7 @@ class Linking(Control[L]):
     """Dials, and keeps the links in either role."""
 
     def __init__(self, dispatcher: Dispatcher | None, connect_timeout: float) -> None:
-        super().__init__(dispatcher)
-        self._connect_timeout = check_seconds("connect_timeout", connect_timeout)
+        super().__init__(dispatcher, connect_timeout)
         self._attempts: dict[str, Attempt] = {}
 
     # --- what a radio reports; to be called on the dispatcher ---------------------------------------------------------
@@ -111,7 +113,7 @@ class Linking(Control[L]):
         # Only a task that runs may be cancelled: one that has not begun would never come to its end below.
         attempt.task = asyncio.current_task()
         address, link, error = attempt.address, None, None
-        timer = self._dispatcher.call_later(self._connect_timeout, attempt.finish, End.TIMED_OUT)
+        timer = self._dispatcher.call_later(self._connect_timeout, self._end_attempt, attempt, End.TIMED_OUT)
         try:
             if attempt.end is not None:
                 raise asyncio.CancelledError
@@ -126,15 +128,35 @@ class Linking(Control[L]):
             error = LinkError(f"dialling {address} failed: {raised!r}")
         timer.cancel()
         with self._lock:
-            if self._attempts.get(address) is not attempt:
-                return  # superseded by the peer's own link, or stopped
-            del self._attempts[address]
-            if link is not None:
-                self._links[address] = link
-        if link is not None:
+            reported = (
+                self._attempts.get(address) is not attempt
+            )  # superseded by the peer's own link, stopped, abandoned
+            if not reported:
+                del self._attempts[address]
+                if link is not None:
+                    self._links[address] = link
+        if reported:
+            if link is not None and attempt.end in (End.TIMED_OUT, End.CANCELLED):
+                self._begin_close(link)  # nobody expects it any more
+        elif link is not None:
             self._emit(self.on_device_connected, address, link.mtu)
         else:
             self._emit(self.on_connection_failed, address, error)
+
+    def _end_attempt(self, attempt: Attempt, end: End) -> None:
+        """End an attempt, and its report with it, should it not heed that."""
+        attempt.finish(end)
+        self._dispatcher.call_later(ABANDON_TIMEOUT, self._abandon, attempt)
+
+    def _abandon(self, attempt: Attempt) -> None:
+        with self._lock:
+            if self._attempts.get(attempt.address) is not attempt:
+                return  # it has ended
+            del self._attempts[attempt.address]
+        logger.error("%s: dialling %s does not end, and is left behind", type(self).__name__, attempt.address)
+        self._emit(self.on_connection_failed, attempt.address, self._why_ended(attempt))
+        self._check_is_due = True  # a radio on which commands do not end may hang as a whole
+        self._kick()
 
     def _why_ended(self, attempt: Attempt) -> LinkError:
         if attempt.end is End.TIMED_OUT:
@@ -150,7 +172,7 @@ class Linking(Control[L]):
             if self._phase is not Phase.STARTED or (attempt is None and link is None):
                 return
         if attempt is not None:
-            self._dispatcher.call_soon(attempt.finish, End.CANCELLED)
+            self._dispatcher.call_soon(self._end_attempt, attempt, End.CANCELLED)
         if link is not None:
             self._dispatcher.call_soon(self._begin_close, link)
 
@@ -161,8 +183,8 @@ class Linking(Control[L]):
 
     async def _close(self, link: L) -> None:
         try:
-            await asyncio.wait_for(self._close_link(link), CLOSE_TIMEOUT)
-        except (LinkError, asyncio.TimeoutError) as error:
+            await within(CLOSE_TIMEOUT, self._close_link(link))
+        except (LinkError, TimeoutError, asyncio.TimeoutError) as error:
             logger.warning("%s: closing the link to %s: %r", type(self).__name__, link.address, error)
         finally:
             self._report_link_lost(link)

@@ -13,9 +13,11 @@ from typing import Any, Generic, TypeVar
 
 from ..async_dispatcher import AsyncDispatcher
 from ..dispatcher import Dispatcher
-from ..errors import BLEDriverError, DriverStateError
+from ..errors import BLEDriverError, DriverStateError, RadioError
+from ..exclusive_control import ExclusiveControlManager
 from ..interface import BLEDriverInterface
 from ..links import Link
+from ..recovery import Recovery
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Radio(BLEDriverInterface, Generic[L]):
         self._lock = threading.Lock()
         self._phase = Phase.STOPPED
         self._links: dict[str, L] = {}
+        self._exclusive = ExclusiveControlManager()
+        self._recovery = Recovery(self._dispatcher.time)
         # The rest belongs to the dispatcher.
         self._radio_up = asyncio.Event()
         self._last_error: str | None = None
@@ -101,6 +105,25 @@ class Radio(BLEDriverInterface, Generic[L]):
             acknowledged: use a write request and wait for the answer; only when this node is central.
         """
 
+    async def _check_radio(self) -> None:
+        """Give the radio a command that it always obeys, to see that it answers; raise RadioError if it does not.
+
+        By default nothing is asked, and only the other commands show that a radio hangs.
+        """
+
+    async def _power_cycle(self) -> None:
+        """Switch the adapter off and on, or reset it, while it is closed.
+
+        Called when opening it anew did not help. Raise RadioError, with the reason, if that cannot be done or would
+        harm somebody else who uses the adapter.
+        """
+        raise RadioError("this radio cannot be switched off and on from here")
+
+    @property
+    def _remedy(self) -> str:
+        """What a person can do about a radio that does not answer whatever the driver does."""
+        return "restart what drives it, or unplug the adapter and plug it in again"
+
     def _identity_changed(self) -> None:
         """Make `_identity` readable; for radios that do not look at it when it is read."""
 
@@ -109,6 +132,11 @@ class Radio(BLEDriverInterface, Generic[L]):
     @property
     def dispatcher(self) -> Dispatcher:
         return self._dispatcher
+
+    @property
+    def exclusive_control(self) -> ExclusiveControlManager:
+        """Who has the adapter; to be used on the dispatcher, by whoever wants it for something else for a while."""
+        return self._exclusive
 
     def _require_started(self) -> None:
         if self._phase is not Phase.STARTED:
