@@ -10,6 +10,7 @@ from ..checks import check_identity
 from ..dispatcher import Dispatcher
 from ..errors import DriverStateError
 from ..interface import Bytes
+from ..tasks import within
 from ..uuids import normalise_uuid
 from .health import Health
 from .linking import CLOSE_TIMEOUT, End
@@ -82,8 +83,8 @@ class BaseDriver(Health[L]):
 
     async def _shut_down_and_close(self) -> None:
         try:
-            await asyncio.wait_for(self._shut_down(), CLOSE_TIMEOUT)
-        except asyncio.TimeoutError:
+            await within(CLOSE_TIMEOUT, self._shut_down())
+        except TimeoutError:
             logger.error("%s: the radio was not closed in time", type(self).__name__)
         self._finish_stop()
 
@@ -91,6 +92,7 @@ class BaseDriver(Health[L]):
         """End everything that is under way, report the links as gone, and free the radio."""
         self._want_scanning = self._want_advertising = False
         tasks = [self._control_task] if self._control_task is not None else []
+        self._control_task = self._last_error = None  # now: what follows may be cut short if the radio hangs
         with self._lock:
             attempts, self._attempts = self._attempts, {}  # so that nobody reports their end
         for attempt in attempts.values():
@@ -106,8 +108,6 @@ class BaseDriver(Health[L]):
             await self._close_radio()
         except Exception:
             logger.exception("%s: closing the radio raised", type(self).__name__)
-        self._control_task = None
-        self._last_error = None
 
     def set_identity(self, identity_bytes: Bytes) -> None:
         self._identity = check_identity(identity_bytes)
