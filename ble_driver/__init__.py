@@ -39,6 +39,7 @@ from .exclusive_control import (
     ExclusiveControlStatus,
     ExclusiveControlTimeoutError,
     OperationLock,
+    ScanPasses,
     Turn,
     WaitEvents,
 )
@@ -49,6 +50,7 @@ from .notifications import NotificationManager, NotifyingClient, SubscribeError,
 from .reconnect_policy import ReconnectPolicy
 from .recovery import RecoveryStatus
 from .status import DriverStatus, RadioStatus
+from .tasks import within
 from .types import BLEDevice, DriverState, Role
 from .virtual_dispatcher import VirtualDispatcher
 from .watchdog import Watchdog, WatchdogLevels
@@ -103,6 +105,7 @@ __all__ = [
     "ReconnectPolicy",
     "RecoveryStatus",
     "Role",
+    "ScanPasses",
     "SendQueueFull",
     "SubscribeError",
     "Subscription",
@@ -125,4 +128,5 @@ __all__ = [
     "driver_class",
     "frame_size",
     "normalise_address",
+    "within",
 ]

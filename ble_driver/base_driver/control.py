@@ -56,6 +56,13 @@ class Control(Radio[L]):
         self._advertising_ended, self._advertising = True, False
         self._kick()
 
+    def _report_scan_failed(self, error: RadioError) -> None:
+        """A scan that ran has ended by itself; it begins again if that is still wanted."""
+        self._report_error(error)
+        self._scanning = False
+        self._check_is_due |= isinstance(error, NoAnswerError)
+        self._kick()
+
     # --- what is wanted -----------------------------------------------------------------------------------------------
 
     @property

@@ -17,6 +17,7 @@ operation into one block, because it begins in one callback and ends in another.
 
 from .lock import OperationLock
 from .manager import ExclusiveControlManager, ExclusiveControlStatus, ExclusiveControlTimeoutError
+from .passes import ScanPasses
 from .turns import Turn
 from .waiting import WaitEvents
 
@@ -25,6 +26,7 @@ __all__ = [
     "ExclusiveControlStatus",
     "ExclusiveControlTimeoutError",
     "OperationLock",
+    "ScanPasses",
     "Turn",
     "WaitEvents",
 ]
