@@ -4,7 +4,8 @@ Silence of the scanner is no fault by itself: in most places nobody else is arou
 without a word (controllers do lose the command), and nobody can tell the one from the other by listening. So silence
 has one consequence only, which is harmless and cheap: the scan is started anew. What is told apart instead is whether
 the radio *answers*. It is asked from time to time, and every command it is given has its time; a command without an
-answer is a fault in any place, full or empty, and only that leads further down the ladder:
+answer is a fault in any place, full or empty, if the radio does not answer when it is merely asked either, or the
+command fails so twice in a row. Only that leads further:
 
 1. open the radio anew, which also takes back whatever it was doing;
 2. if that does not help, power-cycle the adapter (which others may use as well, so not at once);

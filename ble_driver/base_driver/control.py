@@ -40,6 +40,7 @@ class Control(Radio[L]):
         self._advertising_ended = False
         self._device_name: str | None = None
         self._check_is_due = False
+        self._in_doubt = False  # the last command had no answer
         self._opened = object()  # another one for each radio that was opened
         self._control_task: asyncio.Task[object] | None = None
 
@@ -124,7 +125,7 @@ class Control(Radio[L]):
                 await asyncio.sleep(RETRY_MAX)
             else:
                 retry = RETRY_FIRST
-                self._last_error = None
+                self._last_error, self._in_doubt = None, False
         self._control_task = None
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
@@ -192,7 +193,7 @@ class Control(Radio[L]):
         await self._answered(turn(), self._command_time, f"{'start' if on else 'stop'} to advertise")
 
     async def _check(self) -> None:
-        self._check_is_due = False
+        self._check_is_due, self._in_doubt = False, True
         await self._answered(self._check_radio(), CHECK_TIME, "answer")
 
     async def _answered(self, command: Coroutine[Any, Any, None], seconds: float, what: str) -> None:

@@ -69,6 +69,10 @@ class Health(Sending[L]):
         self._kick()
 
     async def _recover(self, error: NoAnswerError) -> None:
+        if await self._answers_otherwise():
+            self._report_error(error)
+            await asyncio.sleep(RETRY_MAX)
+            return
         step = self._recovery.next_step()
         if self._radio_up.is_set():
             self._forget_radio()
@@ -81,6 +85,17 @@ class Health(Sending[L]):
         else:
             self._report_error(RadioError(f"{error}, whatever was tried{self._why_not_reset}: {self._remedy}"))
             await asyncio.sleep(RETRY_MAX)
+
+    async def _answers_otherwise(self) -> bool:
+        """Whether it is only one command that took too long, on a busy system; twice in a row is once too often."""
+        if not self._radio_up.is_set() or self._in_doubt:
+            return False
+        try:
+            await self._check()
+        except RadioError:
+            return False
+        self._in_doubt = True
+        return True
 
     async def _reset_adapter(self) -> None:
         self._why_not_reset = ""
