@@ -28,8 +28,9 @@ from .watchdog import Watchdog
 SCAN_SILENCE = 60.0
 #: Seconds between two looks at the radio.
 LOOK_INTERVAL = 20.0
-#: Seconds without trouble after which the next trouble is a new one, and the ladder begins at its first rung.
-CALM = 60.0
+#: Seconds without trouble after which the next trouble is a new one, and the ladder begins at its first rung. More than
+#: it takes to open the radio, give it a command twice, and find that it does not answer.
+CALM = 180.0
 
 
 class Step(Enum):

@@ -116,7 +116,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._exclusive,
             self._dispatcher,
             self._report_device,
-            self._on_scan_failed,
+            self._report_scan_failed,
         )
         central = Central(
             self._adapter,
@@ -190,11 +190,6 @@ class BleakDriver(BaseDriver[BlueZLink]):
     async def _set_scanning(self, on: bool) -> None:
         scanner = self._there().scanner
         await (scanner.start() if on else scanner.stop())
-
-    def _on_scan_failed(self, error: RadioError) -> None:
-        self._report_error(error)
-        self._scanning = False  # so that it is tried again
-        self._kick()
 
     async def _set_advertising(self, on: bool) -> None:
         server = self._there().server
