@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..address import normalise_address
-from ..dispatcher import Dispatcher
+from ..dispatcher import Dispatcher, Timer
 from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError
 from ..tasks import within
 from ..types import Role
@@ -40,6 +40,7 @@ class Attempt:
     address: str
     task: asyncio.Task[object] | None = None
     end: End | None = None
+    timer: Timer | None = None
 
     def finish(self, end: End) -> None:
         """End it, if it has not been ended for another reason."""
@@ -113,7 +114,7 @@ class Linking(Control[L]):
         # Only a task that runs may be cancelled: one that has not begun would never come to its end below.
         attempt.task = asyncio.current_task()
         address, link, error = attempt.address, None, None
-        timer = self._dispatcher.call_later(self._connect_timeout, self._end_attempt, attempt, End.TIMED_OUT)
+        attempt.timer = self._dispatcher.call_later(self._connect_timeout, self._end_attempt, attempt, End.TIMED_OUT)
         try:
             if attempt.end is not None:
                 raise asyncio.CancelledError
@@ -126,11 +127,10 @@ class Linking(Control[L]):
         except Exception as raised:
             logger.exception("%s: dialling %s raised", type(self).__name__, address)
             error = LinkError(f"dialling {address} failed: {raised!r}")
-        timer.cancel()
+        attempt.timer.cancel()
         with self._lock:
-            reported = (
-                self._attempts.get(address) is not attempt
-            )  # superseded by the peer's own link, stopped, abandoned
+            # Superseded by the peer's own link, stopped, or abandoned.
+            reported = self._attempts.get(address) is not attempt
             if not reported:
                 del self._attempts[address]
                 if link is not None:
@@ -146,7 +146,9 @@ class Linking(Control[L]):
     def _end_attempt(self, attempt: Attempt, end: End) -> None:
         """End an attempt, and its report with it, should it not heed that."""
         attempt.finish(end)
-        self._dispatcher.call_later(ABANDON_TIMEOUT, self._abandon, attempt)
+        if attempt.timer is not None:  # else its task has not begun, and ends as soon as it does
+            attempt.timer.cancel()
+            attempt.timer = self._dispatcher.call_later(ABANDON_TIMEOUT, self._abandon, attempt)
 
     def _abandon(self, attempt: Attempt) -> None:
         with self._lock:
