@@ -135,6 +135,28 @@ def test_it_never_scans_and_initiates_at_once_and_scans_again_after(
     assert alice.driver.state is DriverState.SCANNING
 
 
+def test_two_adapters_in_one_process_know_nothing_of_each_other(rig: BumbleRig) -> None:
+    other = BumbleRig()
+    try:
+        alice, bob, carol = rig.node(), other.node(), other.node()
+        for node in (alice, bob):
+            node.driver.start_scanning()
+            node.driver.start_advertising()
+        rig.wait(lambda: all(node.driver.get_status()["state"] == ["scanning", "advertising"] for node in (alice, bob)))
+        taken = alice.driver.exclusive_control.client_operation()
+        alice.driver.dispatcher.run(taken.__aenter__(), 5.0)
+        rig.wait(lambda: not alice.driver.exclusive_control.get_status()["scan_ready"])
+        other.link(carol, bob)  # on this adapter nobody has to wait
+        carol.driver.start_scanning()
+        other.wait(lambda: carol.driver.state is DriverState.SCANNING)
+        assert bob.driver.exclusive_control.get_status()["scan_ready"]
+        alice.driver.dispatcher.run(taken.__aexit__(None, None, None), 5.0)
+        assert alice.devices() == {}
+        assert alice.address not in bob.devices()
+    finally:
+        other.close()
+
+
 # --- what many links leave behind -------------------------------------------------------------------------------------
 
 
