@@ -17,6 +17,7 @@ driver, and never leads to a reset.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from enum import Enum
 from typing import TypedDict
@@ -76,7 +77,10 @@ class Recovery:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         # The dispatcher looks at it, so no thread is needed: a silent scan is looked for where it would be heard.
-        self._scan = Watchdog(SCAN_SILENCE, LOOK_INTERVAL, self._scan_starved, clock=clock, name="the scanner")
+        # Where nobody else is around it starves every minute, which is not worth a warning.
+        self._scan = Watchdog(
+            SCAN_SILENCE, LOOK_INTERVAL, self._scan_starved, clock=clock, name="the scanner", log_level=logging.DEBUG
+        )
         self._rung = 0
         self._last_trouble = 0.0
         self._counts = dict.fromkeys(Step, 0)

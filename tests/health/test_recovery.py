@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,7 +128,9 @@ def world() -> Iterator[World]:
 # --- silence ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_silent_scan_is_started_anew_and_nothing_else_happens_however_long_nobody_is_around(world: World) -> None:
+def test_a_silent_scan_is_started_anew_and_nothing_else_happens_however_long_nobody_is_around(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     lonely = world.driver()
     lonely.start_scanning()
     world.dispatcher.run_for(600.0)
@@ -138,9 +141,13 @@ def test_a_silent_scan_is_started_anew_and_nothing_else_happens_however_long_nob
     assert lonely.commands == ["open", "scan", *["unscan", "scan"] * restarts]
     assert lonely.events == []
     assert lonely.state is DriverState.SCANNING
+    assert caplog.text == ""  # loneliness is no trouble
 
 
-def test_a_scan_that_hears_somebody_is_left_alone_and_so_is_one_that_is_off(world: World) -> None:
+def test_a_scan_that_hears_somebody_is_left_alone_and_so_is_one_that_is_off(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     alice, bob = world.driver(), world.driver()
     alice.start_scanning()
     bob.start_advertising()
@@ -150,6 +157,7 @@ def test_a_scan_that_hears_somebody_is_left_alone_and_so_is_one_that_is_off(worl
     alice.stop_scanning()
     world.dispatcher.run_for(600.0)
     assert (alice.counts, bob.counts) == ({}, {})
+    assert "has not been fed" not in caplog.text
 
 
 def test_a_scan_that_had_died_hears_again(world: World) -> None:
@@ -232,6 +240,7 @@ def test_a_hung_scan_stop_does_not_hold_the_driver(world: World, stubborn: bool)
     alice.hanging.at.clear()  # what was left behind comes to its end now, and changes nothing
     world.dispatcher.run_for(10.0)
     assert alice.get_status()["state"] == ["scanning"]
+    assert alice.commands.count("scan") == 2
 
 
 def test_each_rung_is_climbed_once_and_then_a_person_is_told_until_the_radio_is_back(world: World) -> None:
@@ -364,6 +373,28 @@ def test_an_adapter_that_somebody_keeps_for_too_long_is_taken_from_him(world: Wo
         world.dispatcher.loop.create_task(part())
     world.until(lambda: got, 150.0)
     assert alice.counts == {"deadlocks": 1}
+
+
+def test_who_had_the_adapter_when_it_was_lost_keeps_nobody_from_it_when_it_is_back(world: World) -> None:
+    alice = world.driver()
+    got: list[str] = []
+
+    async def keep() -> None:
+        async with alice.exclusive_control.client_operation():
+            await asyncio.sleep(1e6)
+
+    async def wait() -> None:
+        async with alice.exclusive_control.client_operation():
+            got.append("it")
+
+    world.dispatcher.run_for(1.0)
+    for part in (keep, wait):
+        world.dispatcher.loop.create_task(part())
+    world.dispatcher.run_for(1.0)
+    assert got == []
+    alice._report_radio_lost(RadioError("it was pulled out"))
+    world.until(lambda: got, 1.0)
+    assert alice.counts == {}
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
