@@ -116,7 +116,7 @@ class BLEDriverInterface(ABC):
     def get_status(self) -> DriverStatus:
         """Return what there is to know, as plain values for people and for JSON; from any thread, started or not."""
         return {
-            "state": [state.name.lower() for state in DriverState if state in self.state and state.name],
+            "state": [state.name.lower() for state in DriverState if state & self.state and state.name],
             "address": self.local_address,
             "connected": self.connected_peers,
             "connecting": self.connecting_peers,
