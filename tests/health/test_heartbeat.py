@@ -13,24 +13,7 @@ from ble_driver import AsyncDispatcher, BaseDriver, BLEDriverError, DispatcherBl
 from ble_driver.heartbeat import Heartbeat
 from tests.contract.rig import UUIDS
 
-SOON = 5.0  # seconds that real threads are given for what takes them milliseconds
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
+from .clock import SOON, Clock, eventually
 
 
 class IdleDriver(BaseDriver[Link]):
