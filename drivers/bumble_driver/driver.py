@@ -32,7 +32,7 @@ from ble_driver import (
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
+from .connection import BumbleLink, disconnect, link_errors, lives, room_to_send, unless_lost
 from .peripheral import (
     UNHEARD_TIMEOUT,
     GattService,
@@ -274,10 +274,9 @@ class BumbleDriver(BaseDriver[BumbleLink]):
 
     def _heard(self, connection: Connection) -> BumbleLink | None:
         """Return the link of a central that has subscribed or written: the first time, that makes it one."""
-        device, link = self._device, self._inbound.get(connection)
-        if link is None and device is not None:
-            if device.connections.get(connection.handle) is not connection:
-                return None  # bumble hands out what was written in tasks of their own, and this one came late
+        link = self._inbound.get(connection)
+        # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
+        if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
             link = BumbleLink(address, Role.PERIPHERAL, min(connection.att_mtu, MAX_MTU), connection=connection)
             if not self._report_link(link):

@@ -17,7 +17,7 @@ import pytest
 
 from ble_driver import RadioError
 from drivers.bleak_driver.power import power_cycle, strangers
-from tests.contract.rig import UUIDS
+from tests.health.uuids import UUIDS
 
 SERVICE = UUIDS[0]
 ADAPTER = "/org/bluez/hci0"

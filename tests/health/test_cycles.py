@@ -13,7 +13,7 @@ import pytest
 
 from ble_driver import VirtualDispatcher
 from drivers.mock_ble_driver import Fault, MockBLEDriver, Step, VirtualAir
-from tests.contract.rig import UUIDS
+from tests.health.uuids import UUIDS
 
 CYCLES = 10_000
 #: Cycles before counting begins: caches fill.

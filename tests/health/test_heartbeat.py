@@ -11,7 +11,7 @@ import pytest
 
 from ble_driver import AsyncDispatcher, BaseDriver, BLEDriverError, DispatcherBlockedError, Link
 from ble_driver.heartbeat import Heartbeat
-from tests.contract.rig import UUIDS
+from tests.health.uuids import UUIDS
 
 from .clock import SOON, Clock, eventually
 

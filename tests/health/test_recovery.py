@@ -14,7 +14,7 @@ from ble_driver import ConnectTimeoutError, DriverState, RadioError, VirtualDisp
 from ble_driver.recovery import CALM, LOOK_INTERVAL, SCAN_SILENCE, Recovery, Step
 from drivers.mock_ble_driver import MockBLEDriver, VirtualAir
 from drivers.mock_ble_driver.driver import MockLink
-from tests.contract.rig import UUIDS
+from tests.health.uuids import UUIDS
 
 
 class Hanging:
