@@ -14,6 +14,7 @@ from .errors import (
     ConnectCancelledError,
     ConnectTimeoutError,
     DataTypeError,
+    DispatcherBlockedError,
     DriverStateError,
     FrameTooLargeError,
     InvalidAddressError,
@@ -25,6 +26,7 @@ from .errors import (
     LinkError,
     LinkRaceError,
     MissingExtraError,
+    NoAnswerError,
     NotConnectedError,
     NotOurServiceError,
     OwnIdentityError,
@@ -38,6 +40,7 @@ from .exclusive_control import (
     ExclusiveControlStatus,
     ExclusiveControlTimeoutError,
     OperationLock,
+    ScanPasses,
     Turn,
     WaitEvents,
 )
@@ -46,6 +49,9 @@ from .interface import BLEDriverInterface
 from .links import Link, Packet
 from .notifications import NotificationManager, NotifyingClient, SubscribeError, Subscription
 from .reconnect_policy import ReconnectPolicy
+from .recovery import RecoveryStatus
+from .status import DriverStatus, RadioStatus
+from .tasks import within
 from .types import BLEDevice, DriverState, Role
 from .virtual_dispatcher import VirtualDispatcher
 from .watchdog import Watchdog, WatchdogLevels
@@ -67,9 +73,11 @@ __all__ = [
     "ConnectTimeoutError",
     "DataTypeError",
     "Dispatcher",
+    "DispatcherBlockedError",
     "DispatcherClosedError",
     "DriverState",
     "DriverStateError",
+    "DriverStatus",
     "ExclusiveControlManager",
     "ExclusiveControlStatus",
     "ExclusiveControlTimeoutError",
@@ -85,6 +93,7 @@ __all__ = [
     "LinkError",
     "LinkRaceError",
     "MissingExtraError",
+    "NoAnswerError",
     "NotConnectedError",
     "NotOurServiceError",
     "NotificationManager",
@@ -94,8 +103,11 @@ __all__ = [
     "Packet",
     "PeerRefusedError",
     "RadioError",
+    "RadioStatus",
     "ReconnectPolicy",
+    "RecoveryStatus",
     "Role",
+    "ScanPasses",
     "SendQueueFull",
     "SubscribeError",
     "Subscription",
@@ -118,4 +130,5 @@ __all__ = [
     "driver_class",
     "frame_size",
     "normalise_address",
+    "within",
 ]
