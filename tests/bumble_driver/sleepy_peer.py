@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from drivers.bumble_driver import BumbleDriver
-from tests.contract.rig import UUIDS
+from ble_testing.contract import UUIDS
 
 
 def main() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ble_driver import AsyncDispatcher
+from ble_driver import AsyncDispatcher, BLEDriverInterface
 from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver.radio import RadioServer
 
-from .rig import AnyDriver, Node, RealTimeRig
+from ble_testing.contract import Node, RealTimeRig
 
 
 class BumbleRig(RealTimeRig):
     """Drivers that share one radio daemon."""
+
+    mtu = 517
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,19 +25,20 @@ class BumbleRig(RealTimeRig):
     def _start_daemon(self, port: int) -> None:
         self._server = RadioServer("127.0.0.1", port)
         self._dispatcher.run(self._server.start(), timeout=5.0)
+        self._port = self._server.port
 
-    def restart_daemon(self) -> None:
-        """Let the radio go away and come back."""
-        port = self._server.port
+    def radio_off(self, node: Node) -> None:
         self._dispatcher.run(self._server.close(), timeout=5.0)
-        self._start_daemon(port)
+
+    def radio_on(self, node: Node) -> None:
+        self._start_daemon(self._port)
 
     @property
     def radio(self) -> str:
         """Where the daemon listens."""
         return f"127.0.0.1:{self._server.port}"
 
-    def make_driver(self, **options: Any) -> AnyDriver:
+    def make_driver(self, **options: Any) -> BLEDriverInterface:
         return BumbleDriver(radio=self.radio, **options)
 
     def vanish(self, node: Node) -> None:
