@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import NoReturn
 
 import pytest
@@ -28,8 +29,10 @@ def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.stats.get(NOT_OFFERED, [])
-    if reports:
+    tests: dict[str, list[str]] = defaultdict(list)
+    for report in terminalreporter.stats.get(NOT_OFFERED, []):
+        tests[str(_reason(report))].append(report.nodeid)
+    if tests:
         terminalreporter.write_sep("=", NOT_OFFERED)
-    for report in reports:
-        terminalreporter.write_line(f"{report.nodeid}: {_reason(report)}")
+    for what, names in tests.items():
+        terminalreporter.write_line(f"{what}: {len(names)} tests, the first of them {names[0]}")

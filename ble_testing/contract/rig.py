@@ -74,7 +74,7 @@ class Rig(ABC):
 
     def strike(self, fault: FaultName, step: StepName, node: Node) -> None:
         """Let a fault happen at a step of every link that is dialled to the node, until `heal`."""
-        self.not_offered(f"the fault {fault} at the step {step} (strike)")
+        self.not_offered("faults while a link is set up (strike)")
 
     def heal(self) -> None:
         """Let all go well again that `strike` made go wrong."""

@@ -81,3 +81,46 @@ def test_a_name_that_does_not_fit_is_refused(rig: Rig) -> None:
     with pytest.raises(InvalidOptionError, match="8 bytes"):
         node.driver.start_advertising("ninebytes")
     node.driver.start_advertising("8 bytes!")
+
+
+def test_what_is_so_already_may_be_asked_for_again(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    for node in (alice, bob):
+        node.driver.stop_scanning()
+        node.driver.stop_advertising()
+    for _ in range(3):
+        alice.driver.start_scanning()
+        bob.driver.start_advertising()
+    rig.wait(lambda: bob.address in alice.devices())
+    alice.driver.stop_scanning()
+    bob.driver.stop_advertising()
+    rig.wait(lambda: alice.driver.state is bob.driver.state is DriverState.IDLE)
+    assert alice.kinds("discovered") == bob.kinds() == []
+
+
+def test_a_node_does_not_hear_itself(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    for node in (alice, bob):
+        node.driver.start_advertising()
+        node.driver.start_scanning()
+    rig.wait(lambda: alice.devices() and bob.devices())
+    rig.settle(0.5)
+    assert list(alice.devices()) == [bob.address]
+    assert list(bob.devices()) == [alice.address]
+
+
+def test_an_empty_name_is_none(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_scanning()
+    bob.driver.start_advertising("")
+    rig.wait(lambda: bob.address in alice.devices())
+    assert alice.devices()[bob.address].name is None
+
+
+def test_scanning_goes_on_beside_a_link(rig: Rig) -> None:
+    alice, bob, carol = rig.node(), rig.node(), rig.node()
+    alice.driver.start_scanning()
+    rig.link(alice, bob)
+    carol.driver.start_advertising()
+    rig.wait(lambda: carol.address in alice.devices())
+    assert DriverState.SCANNING in alice.driver.state

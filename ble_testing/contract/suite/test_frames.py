@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 import pytest
 
@@ -139,3 +140,85 @@ def test_the_frames_of_a_packet_are_queued_whole_or_not_at_all(rig: Rig) -> None
         hub.driver.send_frames([alice.address, ABSENT], [b"x"])
     rig.settle(0.1)
     assert len(alice.of("data")) == 2 * len(taken)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_frame_is_whatever_is_plainly_bytes(rig: Rig, kind: type) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    everything = bytes(range(256))[: frame_size(alice.mtu(bob))]
+    alice.driver.send(bob.address, kind(everything))
+    bob.driver.send_frames([alice.address], [kind(everything), kind(b"\0")])
+    rig.wait(lambda: bob.of("data") and len(alice.of("data")) == 2)
+    assert bob.data(alice.address) == [everything]
+    assert alice.data(bob.address) == [everything, b"\0"]
+
+
+def test_frames_of_several_threads_keep_the_order_of_each(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+
+    def talk(number: int) -> None:
+        for count in range(40):
+            alice.driver.send(bob.address, bytes([number, count]))
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rig.wait(lambda: len(bob.of("data")) == 160)
+    for number in range(4):
+        assert [data[1] for data in bob.data(alice.address) if data[0] == number] == list(range(40))
+
+
+def test_nobody_is_told_of_room_who_was_not_refused(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    for number in range(100):
+        alice.driver.send(bob.address, bytes([number]) * 20)
+    rig.wait(lambda: len(bob.of("data")) == 100)
+    assert alice.of("ready") == []
+
+
+def test_frames_that_wait_end_with_their_link(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    with pytest.raises(SendQueueFull):
+        while True:
+            alice.driver.send(bob.address, b"of the old link" * 5)
+    alice.driver.disconnect(bob.address)
+    rig.wait(lambda: alice.of("disconnected") and bob.of("disconnected"))
+    bob.events.clear()
+    alice.driver.connect(bob.address)
+    rig.wait(lambda: len(alice.of("connected")) == 2 and bob.of("connected"))
+    for number in range(20):
+        alice.driver.send(bob.address, bytes([number]) * 75)
+    rig.wait(lambda: len(bob.of("data")) >= 20)
+    rig.settle(0.1)
+    assert bob.data(alice.address) == [bytes([number]) * 75 for number in range(20)]
+
+
+def test_a_packet_for_several_fits_the_smallest_of_them(rig: Rig) -> None:
+    rig.require_chosen_mtu()
+    hub, small, large = rig.node(), rig.node(mtu=23), rig.node()
+    rig.link(hub, small)
+    rig.link(hub, large)
+    with pytest.raises(FrameTooLargeError, match="20"):
+        hub.driver.send_frames([small.address, large.address], [b"x" * 21])
+    assert hub.driver.send_frames([small.address, large.address], [b"x" * 20, b"y"]) == []
+    rig.wait(lambda: len(small.of("data")) == len(large.of("data")) == 2)
+    assert small.data(hub.address) == large.data(hub.address) == [b"x" * 20, b"y"]
+
+
+def test_a_packet_that_cannot_be_sent_is_refused_by_name(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    with pytest.raises(DataTypeError):
+        alice.driver.send_frames([bob.address], [b"good", "bad"])  # type: ignore[list-item]
+    with pytest.raises(InvalidFrameError):
+        alice.driver.send_frames([bob.address], [b""])
+    assert alice.driver.send_frames([], [b"to nobody"]) == []
+    alice.stop()
+    with pytest.raises(DriverStateError):
+        alice.driver.send_frames([bob.address], [b"x"])

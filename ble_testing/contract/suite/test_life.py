@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +17,15 @@ from ble_driver import (
     InvalidIdentityError,
     InvalidOptionError,
     InvalidUUIDError,
+    SendQueueFull,
+    normalise_address,
 )
 
 from ble_testing.contract.node import ABSENT, UUIDS
 from ble_testing.contract.rig import Rig
+
+#: Where Linux lists the files that this process has open.
+FILES = Path("/proc/self/fd")
 
 
 def test_stop_reports_the_links_as_gone_and_nothing_after(rig: Rig) -> None:
@@ -180,3 +187,116 @@ def test_an_mtu_out_of_range_is_refused(rig: Rig, bad: int) -> None:
     rig.require_chosen_mtu()
     with pytest.raises((InvalidOptionError, ValueError), match="MTU"):
         rig.make_driver(mtu=bad)
+
+
+def test_stop_leaves_no_open_file(rig: Rig) -> None:
+    if not FILES.is_dir():
+        rig.not_offered(f"a system that lists open files in {FILES}")
+    def once() -> int:
+        alice, bob = rig.node(), rig.node()
+        alice.driver.start_scanning()
+        rig.link(alice, bob)
+        alice.driver.connect(ABSENT)
+        for node in (alice, bob):
+            node.stop()
+        return len(list(FILES.iterdir()))
+
+    once()  # what is opened once for all stays
+    before = len(list(FILES.iterdir()))
+    rig.wait(lambda: once() <= before)
+
+
+def test_stop_leaves_no_task(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    alice.driver.start_scanning()
+    alice.driver.connect(ABSENT)
+    rig.settle(0.1)
+    loop = getattr(alice.driver.dispatcher, "loop", None)
+    if loop is None:
+        rig.not_offered("a dispatcher with an asyncio loop")
+    for node in (alice, bob):
+        node.stop()
+    rig.wait(lambda: loop.is_closed() or not asyncio.all_tasks(loop))
+
+
+def test_stop_leaves_no_advertisement(rig: Rig) -> None:
+    alice, bob = rig.node(connect_timeout=0.5), rig.node()
+    address = bob.address
+    bob.driver.start_advertising()
+    alice.driver.start_scanning()
+    rig.wait(lambda: address in alice.devices())
+    bob.stop()
+    rig.settle(0.2)
+    heard = len(alice.of("discovered"))
+    rig.settle(0.5)
+    assert len(alice.of("discovered")) == heard
+    alice.driver.connect(address)
+    rig.wait(lambda: alice.of("failed"))
+
+
+def test_a_driver_that_was_stopped_forgets_what_was_wanted(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_scanning()
+    alice.driver.start_advertising()
+    rig.link(alice, bob)
+    alice.stop()
+    alice.events.clear()
+    alice.start()
+    rig.wait(lambda: alice.driver.local_address is not None)
+    rig.settle(0.3)
+    assert alice.driver.state is DriverState.IDLE
+    assert alice.driver.connected_peers == alice.driver.connecting_peers == []
+    assert alice.events == []
+
+
+def test_stop_is_quick_while_frames_wait(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    with pytest.raises(SendQueueFull):
+        while True:
+            alice.driver.send(bob.address, b"x" * 20)
+    begun = rig.time()
+    alice.stop()
+    assert rig.time() - begun < 5.0
+    assert alice.kinds("ready") == ["connected", "disconnected"]
+
+
+def test_what_is_asked_for_right_after_start_is_done_once_the_radio_is_up(rig: Rig) -> None:
+    alice, bob = rig.node(start=False), rig.node()
+    bob.driver.start_advertising()
+    alice.start()
+    alice.driver.start_scanning()
+    alice.driver.start_advertising("alice")
+    alice.driver.connect(bob.address)
+    rig.wait(lambda: alice.met(bob))
+    rig.wait(lambda: alice.driver.state == DriverState.SCANNING | DriverState.ADVERTISING)
+    carol = rig.node()
+    carol.driver.start_scanning()
+    rig.wait(lambda: alice.address in carol.devices())
+    assert carol.devices()[alice.address].name == "alice"
+
+
+def test_the_identity_may_be_set_at_any_time_and_is_copied(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    first = bytearray(b"1" * 16)
+    bob.driver.set_identity(first)
+    first[:] = b"!" * 16
+    rig.link(alice, bob)
+    assert alice.driver.peer_identity(bob.address) == b"1" * 16
+    bob.driver.set_identity(memoryview(b"2" * 16))
+    alice.driver.disconnect(bob.address)
+    rig.wait(lambda: alice.of("disconnected") and bob.of("disconnected"))
+    alice.driver.connect(bob.address)
+    rig.wait(lambda: len(alice.of("connected")) == 2)
+    assert alice.driver.peer_identity(bob.address) == b"2" * 16
+
+
+def test_the_local_address_is_what_others_see(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    assert bob.driver.local_address == normalise_address(bob.address)
+    alice.driver.start_scanning()
+    bob.driver.start_advertising()
+    rig.wait(lambda: bob.driver.local_address in alice.devices())
+    alice.driver.connect(bob.address)
+    rig.wait(lambda: alice.driver.local_address in bob.driver.connected_peers)

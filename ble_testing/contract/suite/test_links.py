@@ -10,7 +10,9 @@ from ble_driver import (
     BLEDevice,
     ConnectCancelledError,
     ConnectTimeoutError,
+    DriverState,
     DriverStateError,
+    FrameTooLargeError,
     InvalidAddressError,
     NotOurServiceError,
     OwnIdentityError,
@@ -248,3 +250,97 @@ def test_bad_calls_are_refused(rig: Rig) -> None:
     with pytest.raises(DriverStateError):
         node.driver.connect(ABSENT)
     node.driver.disconnect(ABSENT)
+
+
+def test_connect_is_a_no_op_on_a_link_that_the_peer_dialled(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_advertising()
+    rig.link(alice, bob)
+    for _ in range(20):
+        bob.driver.connect(alice.address)
+    assert bob.driver.connecting_peers == []
+    rig.settle(0.5)
+    assert alice.kinds() == bob.kinds() == ["connected"]
+
+
+@pytest.mark.parametrize("enders", ["one", "both"])
+def test_a_link_that_is_ended_many_times_ends_once(rig: Rig, enders: str) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+
+    def end() -> None:
+        for _ in range(50):
+            alice.driver.disconnect(bob.address)
+            if enders == "both":
+                bob.driver.disconnect(alice.address)
+
+    threads = [threading.Thread(target=end) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rig.wait(lambda: alice.of("disconnected") and bob.of("disconnected"))
+    end()
+    rig.settle(0.3)
+    assert alice.kinds() == bob.kinds() == ["connected", "disconnected"]
+
+
+def test_a_peer_that_does_not_advertise_takes_no_link(rig: Rig) -> None:
+    alice, bob = rig.node(connect_timeout=0.5), rig.node()
+    bob.driver.start_advertising()
+    rig.wait(lambda: bob.driver.state is DriverState.ADVERTISING)
+    bob.driver.stop_advertising()
+    rig.wait(lambda: bob.driver.state is DriverState.IDLE)
+    alice.driver.connect(bob.address)
+    rig.wait(lambda: alice.of("failed"))
+    assert isinstance(alice.failures()[0], ConnectTimeoutError)
+    assert bob.events == []
+
+
+def test_advertising_goes_on_after_a_link(rig: Rig) -> None:
+    hub, alice, bob = rig.node(), rig.node(), rig.node()
+    rig.link(alice, hub)
+    bob.driver.start_scanning()
+    rig.wait(lambda: hub.address in bob.devices())
+    bob.driver.connect(hub.address)
+    rig.wait(lambda: hub.met(bob) and bob.met(hub))
+    assert DriverState.ADVERTISING in hub.driver.state
+    assert sorted(hub.driver.connected_peers) == sorted([alice.address, bob.address])
+
+
+def test_a_link_stays_when_scanning_and_advertising_end(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_scanning()
+    rig.link(alice, bob)
+    alice.driver.stop_scanning()
+    bob.driver.stop_advertising()
+    rig.wait(lambda: alice.driver.state is bob.driver.state is DriverState.IDLE)
+    rig.settle(0.3)
+    bob.driver.send(alice.address, b"still here")
+    rig.wait(lambda: alice.data(bob.address) == [b"still here"])
+    assert alice.kinds("discovered") == ["connected", "data"]
+
+
+def test_several_attempts_at_once_succeed(rig: Rig) -> None:
+    hub, alice, bob = rig.node(), rig.node(), rig.node()
+    for node in (alice, bob):
+        node.driver.start_advertising()
+        hub.driver.connect(node.address)
+    assert sorted(hub.driver.connecting_peers) == sorted([alice.address, bob.address])
+    rig.wait(lambda: hub.met(alice) and hub.met(bob))
+    assert hub.driver.connecting_peers == []
+    assert hub.driver.peer_identity(alice.address) == alice.identity
+    assert hub.driver.peer_identity(bob.address) == bob.identity
+
+
+def test_a_new_mtu_is_told_and_bounds_frames(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    rig.change_mtu(alice, bob, 100)
+    rig.wait(lambda: alice.of("mtu") and bob.of("mtu"))
+    assert (alice.of("mtu"), bob.of("mtu")) == ([[bob.address, 100]], [[alice.address, 100]])
+    for sender, receiver in ((alice, bob), (bob, alice)):
+        with pytest.raises(FrameTooLargeError, match="97"):
+            sender.driver.send(receiver.address, b"x" * 98)
+        sender.driver.send(receiver.address, b"x" * 97)
+    rig.wait(lambda: alice.data(bob.address) == bob.data(alice.address) == [b"x" * 97])

@@ -33,7 +33,7 @@ def test_a_radio_that_goes_away_takes_its_links_and_comes_back_to_what_it_did(ri
 
 
 def test_a_radio_that_is_not_there_is_complained_of_once_and_looked_for(rig: Rig) -> None:
-    alice, bob = rig.node(start=False), rig.node(start=False)
+    alice = rig.node(start=False)
     rig.radio_off(alice)
     alice.start()
     alice.driver.start_scanning()
@@ -43,7 +43,7 @@ def test_a_radio_that_is_not_there_is_complained_of_once_and_looked_for(rig: Rig
     assert alice.driver.state is DriverState.IDLE
     rig.radio_on(alice)
     rig.wait(lambda: alice.driver.state is DriverState.SCANNING, timeout=RETRY)
-    bob.start()
+    bob = rig.node()
     bob.driver.start_advertising()
     rig.wait(lambda: bob.address in alice.devices())
 
