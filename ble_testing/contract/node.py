@@ -132,8 +132,8 @@ class Node:
                 self.broken.append(f"{kind} was reported after stop had returned")
             if not self.driver.dispatcher.is_current:
                 self.broken.append(f"{kind} was not reported by the dispatcher")
-            if self._probed[kind] < PROBES:
-                self._probed[kind] += 1
+            self._probed[kind] += 1
+            if self._probed[kind] <= PROBES and not self.broken:
                 self._look_for_a_lock(kind)
             self._look_at_order(kind, details)
             if (wrong := _wrong_details(kind, details)) is not None:
