@@ -8,11 +8,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
-from ble_driver import BLEDriverInterface, VirtualDispatcher
+from ble_driver import BLEDriverInterface, SendQueueFull, VirtualDispatcher
 
 from .node import Node
 from .offering import not_offered
 
+#: Bytes that no send queue may hold.
+MUCH = 1_000_000
 #: What happens instead of a step: the peer says no; nothing, and nobody says so; the radio link breaks.
 FaultName = Literal["refuse", "hang", "drop"]
 #: How far a central has come with a link. At the last step it is up at both ends, and this is its first frame.
@@ -119,6 +121,29 @@ class Rig(ABC):
         peripheral.driver.start_advertising()
         central.driver.connect(peripheral.address)
         self.wait(lambda: central.met(peripheral) and peripheral.met(central))
+
+    def fill(self, sender: Node, receiver: Node, frame: bytes) -> int:
+        """Send until the queue is full, and return how many frames it took; SendQueueFull must come before `MUCH`."""
+        outcome: list[int | Exception] = []
+
+        def send() -> None:  # on the dispatcher, so that nothing is sent meanwhile
+            taken = 0
+            try:
+                while taken * len(frame) < MUCH:
+                    sender.driver.send(receiver.address, frame)
+                    taken += 1
+            except SendQueueFull:
+                outcome.append(taken)
+            except Exception as error:
+                outcome.append(error)
+            else:
+                outcome.append(AssertionError(f"{MUCH} bytes were queued, and SendQueueFull did not come"))
+
+        sender.driver.dispatcher.call_soon(send)
+        self.wait(lambda: outcome)
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
 
     def close(self) -> None:
         """Stop all nodes and say whether a rule for callbacks was broken."""

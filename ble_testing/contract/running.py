@@ -19,7 +19,7 @@ from .named_rig import NamedDriverRig
 from .rig import Rig
 
 #: The tests, one file for each part of the contract.
-SUITE = sorted(str(path) for path in Path(__file__).with_name("suite").glob("test_*.py"))
+SUITE = Path(__file__).with_name("suite")
 #: How a run makes its rigs: one for each test.
 RIG = pytest.StashKey[Callable[[], Rig]]()
 
@@ -43,7 +43,8 @@ def run_suite(config: pytest.Config, rig: str | None, driver: str | None, option
     config.stash[RIG] = find_rig(rig) if rig is not None else _named_rig(str(driver), options)
     config.pluginmanager.register(offering, "ble-contract-offering")
     named = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
-    config.args = [*named, *SUITE]
+    config.args = [*named, str(SUITE)]
+    config.addinivalue_line("python_files", str(SUITE / "test_*.py"))  # if files have other names in this project
 
 
 def find_rig(name: str) -> Callable[[], Rig]:
