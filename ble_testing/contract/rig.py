@@ -80,6 +80,7 @@ class Rig(ABC):
 
     def heal(self) -> None:
         """Let all go well again that `strike` made go wrong."""
+        self.not_offered("faults that end (heal)")
 
     def radio_off(self, node: Node) -> None:
         """Take the radio away from under the node's driver; that of others may go with it."""
@@ -87,6 +88,7 @@ class Rig(ABC):
 
     def radio_on(self, node: Node) -> None:
         """Give back what `radio_off` took."""
+        self.not_offered("a radio that comes back (radio_on)")
 
     def change_mtu(self, node: Node, peer: Node, mtu: int) -> None:
         """Let the link between two nodes have another ATT MTU from now on."""

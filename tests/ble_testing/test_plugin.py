@@ -99,7 +99,10 @@ def test_a_project_with_settings_of_its_own_is_no_hindrance(here: pytest.Pyteste
         (["--ble-contract-driver", "mok"], "no driver is called 'mok': did you mean 'mock'?"),
         (["--ble-contract-driver", "mock"], "driver 'mock' needs the option 'air'"),
         (["--ble-contract-driver", "mock", "--ble-contract-option", "mtu"], "wants key=value, not 'mtu'"),
-        (["--ble-contract-driver", "mock", "--ble-contract-option", "mtu=big"], "mtu must be a whole number, not 'big'"),
+        (
+            ["--ble-contract-driver", "mock", "--ble-contract-option", "mtu=big"],
+            "mtu must be a whole number, not 'big'",
+        ),
         (["--ble-contract-driver", "mock", "--ble-contract-option", "mtuu=23"], "has no option 'mtuu': did you mean"),
         (["--ble-contract-option", "mtu=23"], "is for the driver of --ble-contract-driver, which is not given"),
         (["--ble-contract", "my_rigs:SmallRig", "--ble-contract-driver", "mock"], "exclude each other"),
@@ -132,7 +135,6 @@ def test_others_who_run_pytest_notice_nothing(here: pytest.Pytester) -> None:
 
 
 def test_neither_the_library_nor_its_drivers_need_pytest() -> None:
-    code = (
-        "import sys, ble_driver, ble_interface, drivers.mock_ble_driver, ble_testing.air\nassert 'pytest' not in sys.modules"
-    )
+    modules = "ble_driver, ble_interface, drivers.mock_ble_driver, ble_testing.air"
+    code = f"import sys, {modules}; assert 'pytest' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -22,6 +22,8 @@ def test_a_driver_that_breaks_a_rule_fails_the_suite(broken: str, pytester: pyte
     (test,) = [test for cls, test in CAUGHT_BY.items() if cls.__name__ == broken]
     pytester.makepyfile(broken_rig=RIG.format(name=broken))
     pytester.syspathinsert()
-    result = pytester.runpytest_inprocess("--ble-contract", "broken_rig:BrokenRig", "-k", test, "-p", "no:cacheprovider")
+    result = pytester.runpytest_inprocess(
+        "--ble-contract", "broken_rig:BrokenRig", "-k", test, "-p", "no:cacheprovider"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) + outcomes.get("errors", 0) > 0

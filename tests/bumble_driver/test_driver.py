@@ -28,12 +28,12 @@ from ble_driver import (
     RadioError,
     SendQueueFull,
 )
+from ble_testing.contract import UUIDS, Node
 from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver.central import Initiator
 from drivers.bumble_driver.peripheral import GattService, advertising_data
 from drivers.bumble_driver.radio import RadioServer
 from tests.contract.bumble_rig import BumbleRig
-from ble_testing.contract import UUIDS, Node
 from tests.reticulum.processes import running, wait_for
 
 #: The address of a host that a test drives by itself.

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ble_driver import BLEDriverError, BLEDriverInterface, Role
-from drivers.bleak_driver import BleakDriver
-
 from ble_testing.contract import Node, RealTimeRig
+from drivers.bleak_driver import BleakDriver
 
 #: Adapters to plug in, as many as a test has nodes at most.
 ADAPTERS = 3

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ble_driver import AsyncDispatcher, BLEDriverInterface
+from ble_testing.contract import Node, RealTimeRig
 from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver.radio import RadioServer
-
-from ble_testing.contract import Node, RealTimeRig
 
 
 class BumbleRig(RealTimeRig):

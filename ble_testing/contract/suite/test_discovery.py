@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from ble_driver import DriverState, DriverStateError, InvalidOptionError
-
 from ble_testing.contract.node import UUIDS
 from ble_testing.contract.rig import Rig
 

@@ -16,7 +16,6 @@ from ble_driver import (
     SendQueueFull,
     frame_size,
 )
-
 from ble_testing.contract.node import ABSENT
 from ble_testing.contract.rig import Rig
 

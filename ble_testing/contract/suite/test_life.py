@@ -19,7 +19,6 @@ from ble_driver import (
     InvalidUUIDError,
     normalise_address,
 )
-
 from ble_testing.contract.node import ABSENT, UUIDS
 from ble_testing.contract.rig import Rig
 
@@ -62,9 +61,7 @@ def test_stop_is_idempotent_quick_and_start_works_again(rig: Rig) -> None:
     for _ in range(3):
         rig.link(alice, bob)
         begun = rig.time()
-        stoppers = [
-            threading.Thread(target=alice.stop) for _ in range(0 if rig.virtual else 3)
-        ]
+        stoppers = [threading.Thread(target=alice.stop) for _ in range(0 if rig.virtual else 3)]
         for stopper in stoppers:
             stopper.start()
         alice.stop()

@@ -18,10 +18,8 @@ from ble_driver import (
     OwnIdentityError,
     Role,
 )
-
 from ble_testing.contract.node import ABSENT, UUIDS
 from ble_testing.contract.rig import Rig
-
 
 
 def test_a_link_is_reported_to_both_ends(rig: Rig) -> None:
