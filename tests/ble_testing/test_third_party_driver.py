@@ -21,6 +21,10 @@ def _blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
+def _unindented(code: str) -> str:
+    return re.sub(r"^[ ]+", "", code, flags=re.MULTILINE)
+
+
 #: The commands of the guide, one after the other.
 COMMANDS = "".join(_blocks(GUIDE, "sh")).splitlines()
 
@@ -73,7 +77,7 @@ def test_the_guide_shows_what_is_run() -> None:
     blocks = _blocks(GUIDE, "python") + _blocks(GUIDE, "toml")
     assert len(blocks) > 8
     for block in blocks:
-        assert block in SOURCES
+        assert _unindented(block) in _unindented(SOURCES)
     assert set("".join(_blocks((EXAMPLE / "README.md").read_text(), "sh")).splitlines()) <= set(COMMANDS)
 
 

@@ -11,28 +11,27 @@ FAULTS: tuple[FaultName, ...] = ("refuse", "hang", "drop")
 #: The steps after which the central reports the link.
 SET_UP: tuple[StepName, ...] = ("connect", "mtu", "discovery", "identity", "subscribe")
 #: Seconds that an attempt gets here.
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 
 
 @pytest.mark.parametrize("step", SET_UP)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_fails_the_attempt_once_and_leaves_nothing(rig: Rig, fault: FaultName, step: StepName) -> None:
     alice, bob = rig.node(connect_timeout=TIMEOUT), rig.node()
-    bob.driver.start_advertising()
     rig.strike(fault, step, bob)
-    for attempt in (1, 2):
-        alice.driver.connect(bob.address)
-        begun = rig.time()
-        rig.wait(lambda n=attempt: len(alice.of("failed")) == n)  # type: ignore[misc]
-        assert rig.time() - begun < TIMEOUT + 2.0
-        assert isinstance(alice.failures()[-1], ConnectTimeoutError if fault == "hang" else LinkError)
-        assert alice.driver.connecting_peers == alice.driver.connected_peers == []
-        rig.wait(lambda: not bob.driver.connected_peers)  # it does not keep the half of a link
+    bob.driver.start_advertising()
+    alice.driver.connect(bob.address)
+    begun = rig.time()
+    rig.wait(lambda: alice.of("failed"))
+    assert rig.time() - begun < TIMEOUT + 2.0
+    assert isinstance(alice.failures()[0], ConnectTimeoutError if fault == "hang" else LinkError)
+    assert alice.driver.connecting_peers == alice.driver.connected_peers == []
+    rig.wait(lambda: not bob.driver.connected_peers)  # it does not keep the half of a link
     rig.heal()
     alice.driver.connect(bob.address)
     rig.wait(lambda: alice.met(bob) and bob.driver.connected_peers == [alice.address])
     rig.settle(TIMEOUT + 0.2)
-    assert alice.kinds() == ["failed", "failed", "connected"]
+    assert alice.kinds() == ["failed", "connected"]
     assert alice.driver.connected_peers == [bob.address]
     alice.driver.send(bob.address, b"all is well")
     rig.wait(lambda: bob.data(alice.address) == [b"all is well"])
@@ -93,8 +92,8 @@ def test_stop_is_quick_whatever_hangs(rig: Rig, step: StepName) -> None:
 @pytest.mark.parametrize("step", SET_UP)
 def test_an_attempt_that_hangs_can_be_given_up(rig: Rig, step: StepName) -> None:
     alice, bob = rig.node(), rig.node()
-    bob.driver.start_advertising()
     rig.strike("hang", step, bob)
+    bob.driver.start_advertising()
     alice.driver.connect(bob.address)
     rig.settle(0.3)
     alice.driver.disconnect(bob.address)
