@@ -37,7 +37,8 @@ class BumbleRig(RealTimeRig):
         assert isinstance(driver, BumbleDriver)
 
         def strike() -> None:
-            assert driver._device is not None and driver._service is not None
+            assert driver._device is not None
+            assert driver._service is not None
             rx = driver._service.service.characteristics[0]
             self._faults.append((node, FaultyPeripheral(driver._device, rx.handle, fault, step, self._break_link)))
 

@@ -83,9 +83,7 @@ class SocketDriver(BaseDriver[SocketLink]):
             self._directory.mkdir(parents=True, exist_ok=True)
             self._server = await asyncio.start_unix_server(self._accept, self._socket(self._address))
         except OSError as error:
-            raise RadioError(
-                f"{self._directory} cannot be used as a radio: {error}; choose another directory"
-            ) from error
+            raise RadioError(f"{self._directory} cannot be the radio ({error}): choose another directory") from error
 
     async def _close_radio(self) -> None:
         if self._scan is not None:
