@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from .broken_drivers import CAUGHT_BY
+from .broken_drivers import BROKEN
 
 pytest_plugins = ["pytester"]
 
 RIG = """
-from tests.ble_testing import broken_drivers
+from tests.ble_testing.broken_drivers import BROKEN
 from tests.contract.mock_rigs import VirtualMockRig
 
 class BrokenRig(VirtualMockRig):
-    driver_type = broken_drivers.{name}
+    driver_type, _ = BROKEN[{name!r}]
 """
 
 
-@pytest.mark.parametrize("broken", [cls.__name__ for cls in CAUGHT_BY])
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_driver_that_breaks_a_rule_fails_the_suite(broken: str, pytester: pytest.Pytester) -> None:
-    (test,) = [test for cls, test in CAUGHT_BY.items() if cls.__name__ == broken]
+    _, test = BROKEN[broken]
     pytester.makepyfile(broken_rig=RIG.format(name=broken))
     pytester.syspathinsert()
     result = pytester.runpytest_inprocess(
