@@ -28,7 +28,7 @@ from ble_driver import (
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
+from .connection import BumbleLink, disconnect, link_errors, lives, room_to_send, unless_lost
 from .peripheral import (
     UNHEARD_TIMEOUT,
     GattService,
@@ -234,7 +234,7 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         """Return the link of a central that has subscribed or written: the first time, that makes it one."""
         link = self._inbound.get(connection)
         # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
-        if link is None and self._device is not None and _lives(self._device, connection):
+        if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
             link = BumbleLink(address, Role.PERIPHERAL, min(connection.att_mtu, MAX_MTU), connection=connection)
             if not self._report_link(link):
@@ -272,10 +272,6 @@ async def _obeyed(command: Coroutine[Any, Any, object], what: str) -> None:
         await asyncio.wait_for(command, POWER_TIMEOUT)
     except (BaseBumbleError, asyncio.TimeoutError) as error:
         raise RadioError(f"the radio cannot {what}: {error!r}") from error
-
-
-def _lives(device: Device, connection: Connection) -> bool:
-    return device.connections.get(connection.handle) is connection
 
 
 def _split(address: hci.Address) -> tuple[str, AddressType]:
