@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
@@ -50,21 +51,21 @@ def test_methods_return_at_once_on_any_thread(rig: Rig) -> None:
     alice, bob = rig.node(), rig.node()
     rig.link(alice, bob)
     alice.driver.connect(ABSENT)  # something that takes its time
-    slow: list[str] = []
+    took: dict[str, list[float]] = defaultdict(list)
 
     def call_all() -> None:
         for name, call in _methods(alice, bob):
             begun = time.monotonic()
             call()
-            if time.monotonic() - begun > AT_ONCE:
-                slow.append(name)
+            took[name].append(time.monotonic() - begun)
 
     threads = [threading.Thread(target=call_all) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert slow == []
+    # On a busy machine any call may take its time, but not each.
+    assert [name for name, seconds in took.items() if min(seconds) > AT_ONCE] == []
     rig.wait(lambda: len(bob.data(alice.address)) == 4)
     assert alice.driver.connected_peers == [bob.address]
 

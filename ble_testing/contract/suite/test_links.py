@@ -120,7 +120,7 @@ def test_an_attempt_that_the_peer_forestalled_is_taken_back(rig: Rig) -> None:
 
 
 def test_dialling_nobody_times_out_and_blocks_nothing(rig: Rig) -> None:
-    alice, bob = rig.node(connect_timeout=0.4), rig.node()
+    alice, bob = rig.node(connect_timeout=1.0), rig.node()
     alice.driver.connect(ABSENT)
     assert alice.driver.connecting_peers == [ABSENT]
     rig.wait(lambda: alice.of("failed"))
