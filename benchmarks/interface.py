@@ -6,7 +6,7 @@ import random
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ble_driver import AsyncDispatcher
 from ble_interface import BLEPeerInterface, Fragmenter
@@ -55,7 +55,9 @@ def _throughput(peers: int, packets: int, turns: int) -> Row:
         seconds = in_turns({"ours": ours, "radio": radio}, turns)
     rate = Figure.of(seconds["ours"]).per(rounds * peers)
     added = statistics.median(seconds["ours"]) - statistics.median(seconds["radio"])
-    what = f"500 B to {peers} peers: {added / rounds / peers * 1e6:.0f} us of CPU a packet more than the bare mock radio"
+    what = (
+        f"500 B to {peers} peers: {added / rounds / peers * 1e6:.0f} us of CPU a packet more than the bare mock radio"
+    )
     return Row("interface", what, rate, "packets/s of CPU", ratio(seconds, "ours", "radio"), "of the bare radio's CPU")
 
 
@@ -84,11 +86,11 @@ def _broadcast() -> Row:
 
 
 def _latency(samples: int) -> Iterator[Row]:
-    """Time, with real threads, from `process_outgoing` to the driver; idle, and while another peer is sent all it takes."""
+    """Time, with real threads, from `process_outgoing` to the driver; idle, and under load of another peer."""
     dispatcher = AsyncDispatcher("benchmark")
     air = VirtualAir(dispatcher, frame_time=0.002)
     dispatcher.start()
-    hub, *spokes = nodes = [Node(air, n, True) for n in range(1, 4)]
+    hub, *_ = nodes = [Node(air, n, True) for n in range(1, 4)]
     try:
         deadline = time.monotonic() + 60.0
         while hub.links < 2 and time.monotonic() < deadline:
@@ -136,9 +138,14 @@ def _samples(
         arrived.set()
 
     hub.driver.send_frames = watch  # type: ignore[assignment,method-assign]
-    ours, hops = [], []
+    ours: list[float] = []
+    hops: list[float] = []
+    sides: list[tuple[list[float], Callable[[], None]]] = [
+        (ours, lambda: peer.process_outgoing(PACKET)),
+        (hops, lambda: dispatcher.call_soon(note)),
+    ]
     for _ in range(count):
-        for times, act in ((ours, lambda: peer.process_outgoing(PACKET)), (hops, lambda: dispatcher.call_soon(note))):
+        for times, act in sides:
             time.sleep(PACE)
             arrived.clear()
             begun = time.perf_counter()
@@ -153,6 +160,6 @@ def _latency_rows(when: str, ours: list[float], hops: list[float]) -> Iterator[R
     for share in (50, 99):
         mine, bare = (statistics.quantiles(times, n=100)[share - 1] * 1e6 for times in (ours, hops))
         what = f"latency from process_outgoing to the driver, p{share}, {when}"
-        yield Row("interface", what, Figure(mine, 0.0), "us", mine / bare, f"of a bare call's p{share} on the dispatcher")
-
-
+        yield Row(
+            "interface", what, Figure(mine, 0.0), "us", mine / bare, f"of a bare call's p{share} on the dispatcher"
+        )
