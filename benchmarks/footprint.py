@@ -61,11 +61,15 @@ def _import_time(statement: str) -> float:
 
 
 def _output(program: str) -> str:
-    return subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    return _run("-c", program)
 
 
 def _program(*arguments: str) -> float:
-    command = [sys.executable, "-m", "benchmarks._programs.idle_node", *arguments]
-    return float(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return float(_run("-m", "benchmarks._programs.idle_node", *arguments))
+
+
+def _run(*arguments: str) -> str:
+    # Compiled once, as what is installed is, whatever the shell says.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -19,8 +19,7 @@ class Row:
         unit: of the figure.
         relative: the same as a figure that does not depend on the machine: a ratio or a count.
         against: what that is a ratio to, or a count of.
-        limit: what `relative` must not exceed, or reach if it is a lower limit; None if nothing was asked for.
-        at_least: whether the limit is a lower one.
+        limit: what `relative` must not exceed; None if nothing was asked for.
     """
 
     subject: str
@@ -30,20 +29,15 @@ class Row:
     relative: float
     against: str
     limit: float | None = None
-    at_least: bool = False
 
     @property
     def is_within(self) -> bool:
         """Whether the limit is kept."""
-        if self.limit is None:
-            return True
-        return self.relative >= self.limit if self.at_least else self.relative <= self.limit
+        return self.limit is None or self.relative <= self.limit
 
     def cells(self) -> tuple[str, ...]:
         """Return the texts of the line."""
-        limit = ""
-        if self.limit is not None:
-            limit = f"{'≥' if self.at_least else '≤'} {number(self.limit)}{'' if self.is_within else ' !'}"
+        limit = "" if self.limit is None else f"≤ {number(self.limit)}{'' if self.is_within else ' !'}"
         figure, spread = f"{number(self.figure.median)} {self.unit}", f"±{self.figure.spread:.0%}"
         return (self.subject, self.what, figure, spread, number(self.relative), self.against, limit)
 
