@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ble_driver import DriverState
+from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver import driver as bumble_driver
 from drivers.bumble_driver.radio.controller import RadioController
 from tests.contract.bumble_rig import BumbleRig
@@ -52,8 +53,13 @@ class MuteRadio:
         monkeypatch.setattr(RadioController, "on_packet", on_packet)
 
 
+def bumble(node: Node) -> BumbleDriver:
+    assert isinstance(node.driver, BumbleDriver)
+    return node.driver
+
+
 def counts(node: Node) -> dict[str, int]:
-    recovery: dict[str, Any] = dict(node.driver.get_status()["recovery"])
+    recovery: dict[str, Any] = dict(bumble(node).get_status()["recovery"])
     return {name: count for name, count in recovery.items() if count}
 
 
@@ -87,7 +93,7 @@ def test_a_radio_that_hangs_is_opened_anew_reset_and_told_until_it_answers(
 def test_a_reset_is_made_over_a_connection_of_its_own(rig: BumbleRig) -> None:
     alice, bob = rig.node(), rig.node()
     rig.link(alice, bob)
-    alice.driver.dispatcher.run(alice.driver._power_cycle(), 5.0)
+    alice.driver.dispatcher.run(bumble(alice)._power_cycle(), 5.0)
     assert len(rig._server.controllers) == 2
     assert alice.of("disconnected") == []
 
@@ -106,7 +112,7 @@ def test_stop_is_bounded_while_the_radio_hangs(rig: BumbleRig, monkeypatch: pyte
     assert time.monotonic() - begun < 5.0
     radio.mute = False
     alice.start()
-    rig.wait(lambda: alice.driver.get_status()["radio_up"])
+    rig.wait(lambda: bumble(alice).get_status()["radio_up"])
 
 
 def test_it_never_scans_and_initiates_at_once_and_scans_again_after(
@@ -145,13 +151,13 @@ def test_two_adapters_in_one_process_know_nothing_of_each_other(rig: BumbleRig) 
             node.driver.start_scanning()
             node.driver.start_advertising()
         rig.wait(lambda: all(node.driver.get_status()["state"] == ["scanning", "advertising"] for node in (alice, bob)))
-        taken = alice.driver.exclusive_control.client_operation()
+        taken = bumble(alice).exclusive_control.client_operation()
         alice.driver.dispatcher.run(taken.__aenter__(), 5.0)
-        rig.wait(lambda: not alice.driver.exclusive_control.get_status()["scan_ready"])
+        rig.wait(lambda: not bumble(alice).exclusive_control.get_status()["scan_ready"])
         other.link(carol, bob)  # on this adapter nobody has to wait
         carol.driver.start_scanning()
         other.wait(lambda: carol.driver.state is DriverState.SCANNING)
-        assert bob.driver.exclusive_control.get_status()["scan_ready"]
+        assert bumble(bob).exclusive_control.get_status()["scan_ready"]
         alice.driver.dispatcher.run(taken.__aexit__(None, None, None), 5.0)
         assert alice.devices() == {}
         assert alice.address not in bob.devices()
