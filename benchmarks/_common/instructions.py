@@ -28,9 +28,7 @@ class Counted(NamedTuple):
 def run_between_marks(operations: Iterable[Counted]) -> None:
     """What the measured program does with its operations."""
     for name, operation, times in operations:
-        for _ in range(3):  # caches, and the interpreter's own specialisation
-            operation()
-        _repeat(operation, 64)
+        _repeat(operation, 3 + times)  # fills caches, and lets the interpreter specialise its own code
         os.getppid()
         _repeat(operation, times)
         os.getppid()
