@@ -177,6 +177,8 @@ class PeerLink:
         """Take one frame, of any kind and however broken; return the packet it completes, and what to answer."""
         self.heard = now
         self._unanswered = None
+        if type(frame) is not bytes:
+            frame = bytes(frame)  # of a driver that hands on what its library gave it, such as a bytearray
         if len(frame) > HEADER_SIZE:
             if frame == self.identity and not is_fragment(frame):
                 self.dropped["repeated_handshake"] += 1
