@@ -16,8 +16,8 @@ from ._common.table import as_text, write_json
 NAMES = sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__) if not module.name.startswith("_"))
 
 
-def main() -> int:
-    """Run what was asked for; return 1 if a limit was not kept."""
+def main() -> None:
+    """Run what was asked for; a limit that was not kept is marked in the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=benchmarks.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which to run, of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file, too")
@@ -32,8 +32,7 @@ def main() -> int:
     print(as_text(rows))
     if options.json is not None:
         write_json(options.json, rows)
-    return 0 if options.quick or all(row.is_within for row in rows) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
