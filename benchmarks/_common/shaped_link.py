@@ -48,7 +48,6 @@ def _serve(server: socket.socket, target: int, rate: float) -> None:
             far = socket.create_connection(("127.0.0.1", target))
             for source, sink in ((near, far), (far, near)):
                 sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * BURST)
                 threading.Thread(target=_pump, args=(source, sink, Bucket(rate)), daemon=True).start()
 
 
