@@ -61,7 +61,7 @@ def sweep_on_cluster(address: str, scenarios: Sequence[Scenario], ready: Ready) 
     except ImportError as error:
         raise MissingExtraError(f"--dask needs distributed: pip install 'ble-interface[dask]' ({error})") from None
     try:
-        client = distributed.Client(address, timeout=CLUSTER_TIMEOUT, set_as_default=False)
+        client = distributed.Client(address, timeout=CLUSTER_TIMEOUT)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:
