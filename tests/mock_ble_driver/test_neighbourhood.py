@@ -93,6 +93,7 @@ def test_advertising_is_not_doubled_by_going_off_and_on() -> None:
         one, other = air.radio(), air.radio(5.0)
         for _ in range(5):
             other.stop_advertising()
+            air.dispatcher.run_for(0.01)
             other.start_advertising()
             air.dispatcher.run_for(0.01)
         one.heard.clear()

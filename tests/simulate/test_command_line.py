@@ -80,7 +80,11 @@ def test_ctrl_c_ends_it_cleanly(many: bool) -> None:
         assert process.poll() is None
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)  # to it alone: its workers are its own business
-        out, errors = process.communicate(timeout=30)
+        try:
+            out, errors = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         assert time.monotonic() - begun < 15
     assert process.returncode == 130
     assert (out, errors) == ("", "ble_interface.simulate: interrupted\n")
