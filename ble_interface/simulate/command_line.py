@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = Progress(sys.stderr)
     try:
         options = _parser().parse_args(arguments)
+        progress.show(0.0)
         outcomes = _run(options, progress)
     except (BLEInterfaceError, BLEDriverError) as error:
         progress.clear()

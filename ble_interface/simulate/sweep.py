@@ -31,8 +31,8 @@ def sweep(scenarios: Sequence[Scenario], ready: Ready) -> list[Outcome]:
         ready: called with the share that is done, from 0 to 1.
     """
     with ProcessPoolExecutor() as pool:
-        futures = [pool.submit(simulate, scenario) for scenario in scenarios]
         try:
+            futures = [pool.submit(simulate, scenario) for scenario in scenarios]
             for done, _ in enumerate(as_completed(futures), 1):
                 ready(done / len(futures))
         except BaseException:

@@ -232,3 +232,15 @@ def test_virtual_time_passes_only_when_told_and_then_exactly() -> None:
         assert not dispatcher.run_until(lambda: False, timeout=100)
         assert dispatcher.run_until(lambda: len(times) == 70, timeout=1000)
         assert time.monotonic() - begun < 5
+
+
+def test_cancelled_timers_are_swept_out_of_virtual_time_and_no_others() -> None:
+    with VirtualDispatcher() as dispatcher:
+        called: list[int] = []
+        for n in range(5000):
+            timer = dispatcher.call_later(1.0 + n / 1000, called.append, n)
+            if n % 10:
+                timer.cancel()
+        assert len(dispatcher._timers) < 2500
+        dispatcher.run_for(10.0)
+        assert called == list(range(0, 5000, 10))

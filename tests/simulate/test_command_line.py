@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -69,39 +70,46 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert error.startswith(f"ble_interface.simulate: {line}")
 
 
+def read_until(terminal: int, text: bytes) -> bytes:
+    """Return what is drawn on a terminal up to a text, or to its end if there is none."""
+    drawn = b""
+    while not text or text not in drawn:
+        try:
+            drawn += os.read(terminal, 4096)
+        except OSError:  # the other side is closed
+            break
+    return drawn
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_ctrl_c_ends_it_cleanly(many: bool) -> None:
     seeds = ("--seeds", "1-8") if many else ()
-    with subprocess.Popen(
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
         [*SIMULATE, "--nodes", "50", "--minutes", "10000", *seeds],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
-        time.sleep(4.0)
-        assert process.poll() is None
-        begun = time.monotonic()
+        stdout=subprocess.DEVNULL, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        read_until(ours, b"[...")
+        time.sleep(2.0)  # until a sweep has its workers
         process.send_signal(signal.SIGINT)  # to it alone: its workers are its own business
-        try:
-            out, errors = process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
+        assert process.wait(timeout=30) == 130
+        assert read_until(ours, b"").endswith(b"\r\x1b[Kble_interface.simulate: interrupted\r\n")
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)  # nobody of its session is left
+    finally:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            raise
-        assert time.monotonic() - begun < 15
-    assert process.returncode == 130
-    assert (out, errors) == ("", "ble_interface.simulate: interrupted\n")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)  # nobody of its session is left
+        process.wait()
+        os.close(ours)
 
 
 def test_a_terminal_gets_a_progress_bar_that_leaves_no_trace() -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen([*SIMULATE, *SMALL], stdout=subprocess.DEVNULL, stderr=theirs) as process:
         os.close(theirs)
-        drawn = b""
-        while True:
-            try:
-                drawn += os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
+        drawn = read_until(ours, b"")
     os.close(ours)
     assert process.returncode == 0
     assert b"[###" in drawn
