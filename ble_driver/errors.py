@@ -96,6 +96,10 @@ class ConnectCancelledError(LinkError):
     """The attempt was given up by ``disconnect`` before it succeeded."""
 
 
+class LinkRaceError(LinkError):
+    """Something else on this node or in its radio got in the way of the attempt; it says nothing of the peer."""
+
+
 class PeerRefusedError(LinkError):
     """The peer answered, but ended the link while it was being set up."""
 

@@ -10,9 +10,9 @@ from typing import Any
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from ble_driver import LinkError, PeerRefusedError, RadioError
+from ble_driver import LinkError, LinkRaceError, RadioError
 
-from .errors import REMEDIES, past_races
+from .errors import REMEDIES, link_error, past_races
 
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
@@ -47,7 +47,7 @@ class UnknownDeviceError(LinkError):
     """BlueZ does not know the device, or not any more: it has to be heard again."""
 
 
-class ForestalledError(PeerRefusedError):
+class ForestalledError(LinkRaceError):
     """The peer has connected to us while we were about to dial it."""
 
 
@@ -192,8 +192,9 @@ class BlueZ:
         try:
             await past_races(lambda: self._dial(address))
         except BlueZError as error:
-            kind = UnknownDeviceError if error.name == "org.freedesktop.DBus.Error.UnknownObject" else LinkError
-            raise kind(f"BlueZ cannot connect to {address}: {error}") from error
+            if error.name == "org.freedesktop.DBus.Error.UnknownObject":
+                raise UnknownDeviceError(f"BlueZ does not know {address} any more: {error}") from error
+            raise link_error(f"BlueZ cannot connect to {address}", error) from error
 
     async def _dial(self, address: str) -> None:
         linked = self._dialled[address] = asyncio.Event()

@@ -26,7 +26,7 @@ from ble_driver import (
     clamp_mtu,
 )
 
-from .errors import BLEAK_ERRORS, past_races
+from .errors import BLEAK_ERRORS, link_error, past_races
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Central:
                 await self._release(client)
             if isinstance(error, LinkError) or not isinstance(error, BLEAK_ERRORS):
                 raise
-            raise LinkError(f"BlueZ reports of {device.address}: {str(error) or type(error).__name__}") from error
+            raise link_error(f"BlueZ reports of {device.address}", error) from error
         return link
 
     async def _link(self, client: BleakClient, address: str, own_identity: bytes | None) -> BlueZLink:
@@ -201,4 +201,4 @@ async def write(link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
     try:
         await past_races(lambda: client.write_gatt_char(rx, frame, response=acknowledged), lambda: client.is_connected)
     except BLEAK_ERRORS as error:
-        raise LinkError(f"writing to {link.address}: {str(error) or type(error).__name__}") from error
+        raise link_error(f"writing to {link.address}", error) from error

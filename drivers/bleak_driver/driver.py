@@ -15,6 +15,7 @@ from ble_driver import (
     ExclusiveControlManager,
     InvalidOptionError,
     LinkError,
+    LinkRaceError,
     Packet,
     RadioError,
     Role,
@@ -224,7 +225,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 await self._reach(radio, address)
                 return await radio.central.set_up(found.device, self._identity)
             except LinkError as error:
-                refused = type(error) not in (LinkError, MissingCharacteristicError)  # it has an error of its own
+                # One that has an error of its own has an answer already.
+                refused = type(error) not in (LinkError, LinkRaceError, MissingCharacteristicError)
                 if refused or attempt == LINK_ATTEMPTS:
                     raise
                 logger.debug("dialling %s again: %s", address, error)
