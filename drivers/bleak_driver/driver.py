@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -18,7 +19,6 @@ from ble_driver import (
     RadioError,
     Role,
     check_seconds,
-    frame_size,
 )
 
 from . import bearers
@@ -27,7 +27,7 @@ from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
 from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
-from .overheard import Overheard
+from .notifier import Notifier
 from .scanner import Found, PowerMode, Scanner
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class _Radio:
 
     bluez: BlueZ
     server: GattServer
+    notifier: Notifier
     scanner: Scanner
     central: Central
 
@@ -83,8 +84,6 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._switched_off = False  # by a person, while we used it: it is left off then
         self._exclusive = ExclusiveControlManager()
         self._centrals = Centrals(self._dispatcher.time)
-        self._overheard = Overheard()
-        self._notify_turn = asyncio.Lock()
 
     @property
     def local_address(self) -> str | None:
@@ -100,10 +99,13 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
-        # They belong to the loop that first waits for them, and each start has its own.
-        self._exclusive, self._notify_turn = ExclusiveControlManager(), asyncio.Lock()
+        # It belongs to the loop that first waits for it, and each start has its own.
+        self._exclusive = ExclusiveControlManager()
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
-        server = GattServer(bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere)
+        server = GattServer(
+            bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere, self._on_socket_elsewhere
+        )
+        notifier = Notifier(server, self._centrals, self._dispatcher.time, self._share_mtu)
         scanner = Scanner(
             self._adapter,
             self._uuids.service,
@@ -129,7 +131,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await server.close()
             await bluez.close()
             raise
-        self._radio = _Radio(bluez, server, scanner, central)
+        self._radio = _Radio(bluez, server, notifier, scanner, central)
         self._switched_off = False
         if wrong is not None:
             self._report_error(RadioError(wrong))
@@ -153,6 +155,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await asyncio.gather(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
             )
+            radio.notifier.close()
             await radio.server.close()
             await radio.bluez.close()
 
@@ -246,7 +249,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
-            self._overheard.gone(address)
+            if self._radio is not None:
+                self._radio.notifier.gone(address)
             link = self._links.get(address)
             if link is not None:
                 self._report_link_lost(link)
@@ -267,17 +271,28 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link is None or link.role is Role.PERIPHERAL:
             self._centrals.heard(address, mtu)
         if link is None:
-            link = BlueZLink(address, Role.PERIPHERAL, self._centrals.smallest_mtu)
+            link = BlueZLink(address, Role.PERIPHERAL, self._mtu_for(address))
             if not self._report_link(link):
                 self._begin_close(link)
                 return
         self._share_mtu()
         self._report_frame(link, value)
 
+    def _on_socket_elsewhere(self, path: str, mtu: int, ours: socket.socket) -> None:
+        self._dispatcher.call_soon(self._on_socket, path, mtu, ours)  # this is GLib's thread
+
+    def _on_socket(self, path: str, mtu: int, ours: socket.socket) -> None:
+        if self._radio is not None:
+            self._radio.notifier.subscribed(address_of(path), mtu, ours)
+        else:
+            ours.close()
+
+    def _mtu_for(self, address: str) -> int:
+        return self._radio.notifier.mtu_for(address) if self._radio is not None else self._centrals.smallest_mtu
+
     def _share_mtu(self) -> None:
-        mtu = self._centrals.smallest_mtu
         for link in self._peripheral_links():
-            self._report_mtu(link, mtu)
+            self._report_mtu(link, self._mtu_for(link.address))
 
     def _peripheral_links(self) -> list[BlueZLink]:
         return [link for link in list(self._links.values()) if link.role is Role.PERIPHERAL]
@@ -288,18 +303,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link.role is Role.CENTRAL:
             await super()._transmit_packet(link, packet)
             return
-        async with self._notify_turn:  # all centrals hear all frames: no other packet's may come between
-            if self._overheard.has(link.address, packet, self._dispatcher.time()):
-                return
-            if max(map(len, packet)) > frame_size(self._centrals.smallest_mtu):
-                logger.debug("a packet to %s was cut for a larger MTU than all centrals have: dropped", link.address)
-                return
-            others = [other.address for other in self._peripheral_links() if other is not link]
-            try:
-                await obeyed(self._there().server.notify(packet), "notify")
-            except RadioError as error:
-                raise LinkError(str(error)) from error
-            self._overheard.notified(link.address, packet, others, self._dispatcher.time())
+        others = [other.address for other in self._peripheral_links() if other is not link]
+        try:
+            notifier = self._there().notifier
+        except RadioError as error:
+            raise LinkError(str(error)) from error
+        await notifier.notify(link.address, packet, others)
 
     async def _transmit(self, link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
         await write(link, frame, acknowledged)

@@ -23,7 +23,7 @@ MTUS = {"wide": 517, "middle": 185, "narrow": 23}
 SILENCE = 8.0
 
 
-@scenario(guests=3, timeout=600.0, on=("bookworm",))
+@scenario(guests=3, timeout=600.0)
 async def star_keeps_packets_apart(rig: Rig) -> None:
     """A peripheral with three centrals of ATT MTU 517, 185 and 23: each packet where it belongs, whole, in order.
 
