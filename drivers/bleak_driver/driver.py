@@ -105,7 +105,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
         server = GattServer(
             bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere, self._on_socket_elsewhere
         )
-        notifier = Notifier(server, self._centrals, self._dispatcher.time, self._share_mtu)
+        notifier = Notifier(
+            lambda packet: obeyed(server.notify(packet), "notify"),
+            self._centrals,
+            self._dispatcher.time,
+            self._share_mtu,
+        )
         scanner = Scanner(
             self._adapter,
             self._uuids.service,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from ble_driver import LinkError, Packet, RadioError, frame_size
 
 from .centrals import Centrals
-from .errors import obeyed
-from .gatt_server import GattServer
 from .notify_sockets import NotifySockets, SocketLostError
 from .overheard import Overheard
 
@@ -23,16 +21,20 @@ class Notifier:
     """Notifies packets, one at a time: whoever hears the frames of several hears them one after the other.
 
     Args:
-        server: changes the value that every central hears.
+        say: changes the value that every central hears, frame by frame; raises RadioError.
         centrals: who has connected.
         time: the time in seconds.
         on_bounds: called when the MTU that bounds packets may have changed.
     """
 
     def __init__(
-        self, server: GattServer, centrals: Centrals, time: Callable[[], float], on_bounds: Callable[[], Any]
+        self,
+        say: Callable[[Packet], Awaitable[None]],
+        centrals: Centrals,
+        time: Callable[[], float],
+        on_bounds: Callable[[], Any],
     ) -> None:
-        self._server = server
+        self._say = say
         self._centrals = centrals
         self._time = time
         self._on_bounds = on_bounds
@@ -98,7 +100,7 @@ class Notifier:
     async def _by_value(self, packet: Packet) -> None:
         await self._sockets.drain()
         try:
-            await obeyed(self._server.notify(packet), "notify")
+            await self._say(packet)
         except RadioError as error:
             raise LinkError(str(error)) from error
 

@@ -135,6 +135,11 @@ class Guest:
 
     # --- programs -----------------------------------------------------------------------------------------------------
 
+    @property
+    def interpreter(self) -> str:
+        """The guest's Python."""
+        return self._root.python
+
     def start(self, *argv: str, env: Mapping[str, str] | None = None) -> Program:
         """Start a program; it is ended with the scenario."""
         program = self._control.start(argv, env=env)
