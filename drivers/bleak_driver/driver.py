@@ -124,6 +124,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._adapter,
             self._uuids,
             self._discovery_timeout,
+            bluez.mtu_of,
             self._report_frame,
             self._report_link_lost,
             self._is_forestalled,

@@ -143,8 +143,11 @@ async def adapter_used_by_another_program(rig: Rig) -> None:
     await pair.carry()
 
 
-#: Denies bluetoothd to all but root and the group, as distributions do that ship a stricter policy than Debian.
-STRICT_POLICY = """<busconfig><policy context="default"><deny send_destination="org.bluez"/></policy></busconfig>"""
+#: Lets nobody but root and a group talk to bluetoothd, as distributions do that ship a stricter policy than Debian 13.
+STRICT_POLICY = """<busconfig>
+<policy context="default"><deny send_destination="org.bluez"/></policy>
+<policy group="bluetooth"><allow send_destination="org.bluez"/></policy>
+</busconfig>"""
 POLICY_FILE = "/etc/dbus-1/system.d/zz-strict.conf"
 #: The environment of these guests is where only root may look.
 AS_USER = (
@@ -169,7 +172,8 @@ async def a_user_without_root(rig: Rig) -> None:
         await alice.stop()
         alice = a.start(*AS_USER, "--groups=bluetooth", *node)
         await Pair(rig, a, b, alice, bob).linked(60.0)
-        await alice.stop()
+        alice.send("stop")
+        await alice.expect("stopped", 20.0)
         await bob.expect("down", 40.0, peer=ALICE.hex())
     finally:
         await a.tool("rm", POLICY_FILE)
