@@ -1,7 +1,7 @@
 """The contract between a mesh protocol and a Bluetooth LE radio.
 
 Whoever implements `BLEDriverInterface` gives the protocol a radio; whoever calls it needs to know no other. The rules
-below are checked by one test suite that every driver must pass (`tests/contract`):
+below are checked by one test suite that every driver must pass (`ble_testing.contract`):
 
 * Methods may be called from any thread and from any callback, and do not block. Only `stop` waits, within bounds.
 * Callbacks run on the driver's dispatcher, one at a time, never inside a method call and never while a lock is held.

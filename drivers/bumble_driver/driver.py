@@ -28,7 +28,7 @@ from ble_driver import (
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
+from .connection import BumbleLink, disconnect, link_errors, lives, room_to_send, unless_lost
 from .peripheral import (
     UNHEARD_TIMEOUT,
     GattService,
@@ -233,7 +233,8 @@ class BumbleDriver(BaseDriver[BumbleLink]):
     def _heard(self, connection: Connection) -> BumbleLink | None:
         """Return the link of a central that has subscribed or written: the first time, that makes it one."""
         link = self._inbound.get(connection)
-        if link is None and self._device is not None:
+        # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
+        if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
             link = BumbleLink(address, Role.PERIPHERAL, min(connection.att_mtu, MAX_MTU), connection=connection)
             if not self._report_link(link):
