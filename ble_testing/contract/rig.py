@@ -30,7 +30,7 @@ class Rig(ABC):
     Attributes:
         mtu: the ATT MTU, in bytes, on which two of its drivers agree, if that is known.
         mtu_is_chosen: drivers have the option `mtu`.
-        centrals_overhear: what is notified to one central reaches all of them, as on BlueZ.
+        centrals_overhear: what is notified to one central may reach all of them, as on BlueZ.
         virtual: time passes only while the rig waits, so that a thread cannot wait for the driver.
         node_type: what `node` returns.
     """
