@@ -17,9 +17,9 @@ UNHEARD_TIME = 10.0
 def notify_mtu(mtu: int) -> int:
     """Return the ATT MTU, in bytes, by which notifications to a central with this one are bounded.
 
-    To a central that understands it BlueZ 5.82 (but not 5.66) sends several in one PDU, even if it is one only, and cuts
-    silently what does not fit beside the longer header: at an MTU of 185 frames of 181 and 182 bytes. With an MTU of 23
-    nothing can be done about it, because frames have 20 bytes at least; who understands this has a larger one.
+    To a central that understands it BlueZ 5.82 (but not 5.66) sends several in one PDU, even if it is one only, and
+    cuts silently what does not fit beside the longer header: at an MTU of 185 frames of 181 and 182 bytes. With an MTU
+    of 23 nothing can be done about it, because frames have 20 bytes at least; who understands this has a larger one.
     """
     mtu = clamp_mtu(mtu)
     fits = frame_size(mtu) + MULTIPLE_HEADER <= mtu

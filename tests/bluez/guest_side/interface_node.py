@@ -86,7 +86,7 @@ class Node:
         say("packets", of={peer: list(map(digest, got)) for peer, got in self.heard.items()}, dropped=dropped)
 
     def report_heard(self, peer: str, count: int, timeout: float, size: int | None) -> None:
-        """Report the packets from a peer, of one size if that is given, once there are as many as wanted, or time is up."""
+        """Report the packets from a peer, all or of one size, once there are as many as wanted, or time is up."""
         begun = time.monotonic()
         packets: list[bytes] = []
         while len(packets) < count and time.monotonic() - begun < timeout:
