@@ -223,6 +223,10 @@ class BlueZ:
                 if not linked.is_set():
                     await self._take_back(address)
 
+    def is_dialling(self, address: str) -> bool:
+        """Whether an attempt of ours is under way, so that a link which comes up may be the one that it opened."""
+        return address in self._dialled
+
     def _forget_call(self, address: str, call: asyncio.Task[list[Any]]) -> None:
         if not call.cancelled():
             call.exception()  # whatever it is, nobody waits for it

@@ -214,6 +214,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 link = await self._link_to(radio, address, found)
                 found.timeouts = 0
                 return link
+        except ForestalledError:
+            await asyncio.sleep(UNHEARD_TIME)  # with its handshake this attempt is superseded
+            raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
@@ -266,7 +269,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
     def _on_device_connection(self, address: str, connected: bool) -> None:
         """BlueZ says that a device was connected or disconnected, by whomever."""
         if connected:
-            if address not in self._links and address not in self._attempts:
+            ours = self._radio is not None and self._radio.bluez.is_dialling(address)
+            if address not in self._links and not ours:
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
