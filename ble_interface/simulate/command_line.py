@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = Progress(sys.stderr)
     try:
         options = _parser().parse_args(arguments)
+        progress.show(0.0)
         outcomes = _run(options, progress)
     except (BLEInterfaceError, BLEDriverError) as error:
         progress.clear()
@@ -68,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, progress: Progress) -> list[Outcome]:
-    scenario = Scenario(options.nodes, options.minutes, options.seed, options.churn, options.loss)
+    seed = Scenario.seed if options.seed is None else options.seed
+    scenario = Scenario(options.nodes, options.minutes, seed, options.churn, options.loss)
     if options.seeds is None:
         if options.dask is not None:
             raise UsageError("--dask spreads runs over a cluster: give it some, as in --seeds 1-100")
@@ -116,7 +118,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--nodes", type=int, default=scenario.nodes, help="how many (default: %(default)s)")
     add("--minutes", type=float, default=scenario.minutes, help="of virtual time (default: %(default)s)")
     seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument("--seed", type=int, default=scenario.seed, help="same seed, same run (default: %(default)s)")
+    # No default here: argparse does not notice that a value is given which is the default already.
+    seeds.add_argument("--seed", type=int, help=f"same seed, same run (default: {scenario.seed})")
     seeds.add_argument("--seeds", type=_seeds, metavar="FIRST-LAST", help="one run for each, on all cores")
     add("--churn", type=float, default=scenario.churn, help="how many times an hour each node goes away for a minute")
     add("--loss", type=float, default=scenario.loss, help="how likely one transmission is lost, from 0 to 0.9")

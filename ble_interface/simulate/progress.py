@@ -18,7 +18,7 @@ class Progress:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._visible = stream.isatty()
-        self._begun = self._drawn = time.monotonic()
+        self._begun, self._drawn = time.monotonic(), 0.0
 
     def show(self, done: float) -> None:
         """Draw how much is done, from 0 to 1; at most ten times a second."""

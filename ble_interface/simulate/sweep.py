@@ -31,8 +31,8 @@ def sweep(scenarios: Sequence[Scenario], ready: Ready) -> list[Outcome]:
         ready: called with the share that is done, from 0 to 1.
     """
     with ProcessPoolExecutor() as pool:
-        futures = [pool.submit(simulate, scenario) for scenario in scenarios]
         try:
+            futures = [pool.submit(simulate, scenario) for scenario in scenarios]
             for done, _ in enumerate(as_completed(futures), 1):
                 ready(done / len(futures))
         except BaseException:
@@ -61,7 +61,7 @@ def sweep_on_cluster(address: str, scenarios: Sequence[Scenario], ready: Ready) 
     except ImportError as error:
         raise MissingExtraError(f"--dask needs distributed: pip install 'ble-interface[dask]' ({error})") from None
     try:
-        client = distributed.Client(address, timeout=CLUSTER_TIMEOUT, set_as_default=False)
+        client = distributed.Client(address, timeout=CLUSTER_TIMEOUT)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:

@@ -17,6 +17,7 @@ from .errors import REMEDIES, link_error, past_races
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
@@ -37,6 +38,13 @@ class BlueZError(RadioError):
     def __init__(self, message: str, name: str) -> None:
         super().__init__(message)
         self.name = name
+
+
+def _refusal(member: str, name: str, detail: object) -> BlueZError:
+    """Return the error of a call; where it is known what to do, without details, which differ from call to call."""
+    if name in REMEDIES:
+        return BlueZError(f"{REMEDIES[name]} ({name})", name)
+    return BlueZError(f"{member} failed ({name}: {detail})", name)
 
 
 class AdapterOffError(RadioError):
@@ -216,6 +224,10 @@ class BlueZ:
                 if not linked.is_set():
                     await self._take_back(address)
 
+    def is_dialling(self, address: str) -> bool:
+        """Whether an attempt of ours is under way, so that a link which comes up may be the one that it opened."""
+        return address in self._dialled
+
     def _forget_call(self, address: str, call: asyncio.Task[list[Any]]) -> None:
         if not call.cancelled():
             call.exception()  # whatever it is, nobody waits for it
@@ -230,6 +242,19 @@ class BlueZ:
         if address in self._abandoned and not await self.is_connected(address):
             with contextlib.suppress(RadioError):
                 await self.disconnect(address)
+
+    async def mtu_of(self, characteristic: str) -> int:
+        """Return the ATT MTU, in bytes, of the link to the peer that has the characteristic at this path.
+
+        It is asked for, because BlueZ does not tell when it changes: what was told with the services may be the 23 of
+        a link whose MTU was not exchanged yet (seen on 5.66).
+
+        Raises:
+            RadioError: bluetoothd cannot be reached, or the characteristic is gone.
+        """
+        return int(
+            (await self._call(SERVICE, characteristic, PROPERTIES, "Get", "ss", [CHARACTERISTIC, "MTU"]))[0].value
+        )
 
     async def disconnect(self, address: str) -> None:
         """End the link to a device, whoever dialled. Raises RadioError."""
@@ -247,9 +272,7 @@ class BlueZ:
         if reply is None:
             raise RadioError("D-Bus gave no answer")
         if reply.message_type is MessageType.ERROR:
-            name = str(reply.error_name)
-            detail = reply.body[0] if reply.body else ""
-            raise BlueZError(f"{REMEDIES.get(name, f'{member} failed')} ({name}: {detail})", name)
+            raise _refusal(member, str(reply.error_name), reply.body[0] if reply.body else "")
         return list(reply.body)
 
     def _on_message(self, message: Message) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from ble_driver import (
     AddressType,
     BaseDriver,
-    ExclusiveControlManager,
     InvalidOptionError,
     LinkError,
     LinkRaceError,
@@ -20,7 +20,6 @@ from ble_driver import (
     RadioError,
     Role,
     check_seconds,
-    frame_size,
     within,
 )
 
@@ -30,7 +29,7 @@ from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
 from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
-from .overheard import Overheard
+from .notifier import Notifier
 from .power import power_cycle
 from .scanner import Found, PowerMode, Scanner
 
@@ -51,6 +50,7 @@ class _Radio:
 
     bluez: BlueZ
     server: GattServer
+    notifier: Notifier
     scanner: Scanner
     central: Central
 
@@ -87,10 +87,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._power_mode = modes[power_mode]
         self._radio: _Radio | None = None
         self._switched_off = False  # by a person, while we used it: it is left off then
-        self._exclusive = ExclusiveControlManager()
         self._centrals = Centrals(self._dispatcher.time)
-        self._overheard = Overheard()
-        self._notify_turn = asyncio.Lock()
 
     @property
     def local_address(self) -> str | None:
@@ -106,10 +103,16 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
-        # They belong to the loop that first waits for them, and each start has its own.
-        self._exclusive, self._notify_turn = ExclusiveControlManager(), asyncio.Lock()
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
-        server = GattServer(bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere)
+        server = GattServer(
+            bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere, self._on_socket_elsewhere
+        )
+        notifier = Notifier(
+            lambda packet: obeyed(server.notify(packet), "notify"),
+            self._centrals,
+            self._dispatcher.time,
+            self._share_mtu,
+        )
         scanner = Scanner(
             self._adapter,
             self._uuids.service,
@@ -123,6 +126,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._adapter,
             self._uuids,
             self._discovery_timeout,
+            bluez.mtu_of,
             self._report_frame,
             self._report_link_lost,
             self._is_forestalled,
@@ -135,7 +139,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await server.close()
             await bluez.close()
             raise
-        self._radio = _Radio(bluez, server, scanner, central)
+        self._radio = _Radio(bluez, server, notifier, scanner, central)
         self._switched_off = False
         if wrong is not None:
             self._report_error(RadioError(wrong))
@@ -159,6 +163,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await _in_time(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
             )
+            radio.notifier.close()
             await radio.server.close()
             await radio.bluez.close()
 
@@ -210,6 +215,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 link = await self._link_to(radio, address, found)
                 found.timeouts = 0
                 return link
+        except ForestalledError:
+            await asyncio.sleep(UNHEARD_TIME)  # with its handshake this attempt is superseded
+            raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
@@ -263,11 +271,13 @@ class BleakDriver(BaseDriver[BlueZLink]):
     def _on_device_connection(self, address: str, connected: bool) -> None:
         """BlueZ says that a device was connected or disconnected, by whomever."""
         if connected:
-            if address not in self._links and address not in self._attempts:
+            ours = self._radio is not None and self._radio.bluez.is_dialling(address)
+            if address not in self._links and not ours:
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
-            self._overheard.gone(address)
+            if self._radio is not None:
+                self._radio.notifier.gone(address)
             link = self._links.get(address)
             if link is not None:
                 self._report_link_lost(link)
@@ -288,17 +298,28 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link is None or link.role is Role.PERIPHERAL:
             self._centrals.heard(address, mtu)
         if link is None:
-            link = BlueZLink(address, Role.PERIPHERAL, self._centrals.smallest_mtu)
+            link = BlueZLink(address, Role.PERIPHERAL, self._mtu_for(address))
             if not self._report_link(link):
                 self._begin_close(link)
                 return
         self._share_mtu()
         self._report_frame(link, value)
 
+    def _on_socket_elsewhere(self, path: str, mtu: int, ours: socket.socket) -> None:
+        self._dispatcher.call_soon(self._on_socket, path, mtu, ours)  # this is GLib's thread
+
+    def _on_socket(self, path: str, mtu: int, ours: socket.socket) -> None:
+        if self._radio is not None:
+            self._radio.notifier.subscribed(address_of(path), mtu, ours)
+        else:
+            ours.close()
+
+    def _mtu_for(self, address: str) -> int:
+        return self._radio.notifier.mtu_for(address) if self._radio is not None else self._centrals.smallest_mtu
+
     def _share_mtu(self) -> None:
-        mtu = self._centrals.smallest_mtu
         for link in self._peripheral_links():
-            self._report_mtu(link, mtu)
+            self._report_mtu(link, self._mtu_for(link.address))
 
     def _peripheral_links(self) -> list[BlueZLink]:
         return [link for link in list(self._links.values()) if link.role is Role.PERIPHERAL]
@@ -309,18 +330,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link.role is Role.CENTRAL:
             await super()._transmit_packet(link, packet)
             return
-        async with self._notify_turn:  # all centrals hear all frames: no other packet's may come between
-            if self._overheard.has(link.address, packet, self._dispatcher.time()):
-                return
-            if max(map(len, packet)) > frame_size(self._centrals.smallest_mtu):
-                logger.debug("a packet to %s was cut for a larger MTU than all centrals have: dropped", link.address)
-                return
-            others = [other.address for other in self._peripheral_links() if other is not link]
-            try:
-                await obeyed(self._there().server.notify(packet), "notify")
-            except RadioError as error:
-                raise LinkError(str(error)) from error
-            self._overheard.notified(link.address, packet, others, self._dispatcher.time())
+        others = [other.address for other in self._peripheral_links() if other is not link]
+        try:
+            notifier = self._there().notifier
+        except RadioError as error:
+            raise LinkError(str(error)) from error
+        await notifier.notify(link.address, packet, others)
 
     async def _transmit(self, link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
         await write(link, frame, acknowledged)

@@ -273,8 +273,11 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             self._report_frame(link, value)
 
     def _heard(self, connection: Connection) -> BumbleLink | None:
-        """Return the link of a central that has subscribed or written: the first time, that makes it one."""
-        link = self._inbound.get(connection)
+        """Return the link of a central that has subscribed or written: the first time, that makes it one.
+
+        On a connection that we have opened it is our link: a peer that dialled us as well has found it there.
+        """
+        link = self._inbound.get(connection) or self._outbound(connection)
         # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
         if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
@@ -286,6 +289,10 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             connection.on(connection.EVENT_DISCONNECTION, lambda _: self._inbound.pop(connection, None))
             self._watch(link)
         return link
+
+    def _outbound(self, connection: Connection) -> BumbleLink | None:
+        link = self._links.get(_split(connection.peer_address)[0])
+        return link if link is not None and link.connection is connection else None
 
     # --- frames -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,9 @@ from ble_driver import VirtualDispatcher
 from ble_interface import BLEInterface, BLEPeerInterface, PeerGoneError
 from drivers.mock_ble_driver import Fault, Propagation, SloppyMockDriver, Step, VirtualAir
 
-NODES, SECONDS = 12, 240
+NODES, SECONDS = 12, 100
+
+CALLBACKS = [name for name in dir(SloppyMockDriver) if name.startswith("on_")]
 
 
 class Traced(SloppyMockDriver):
@@ -20,7 +22,7 @@ class Traced(SloppyMockDriver):
     trace: list[str]
 
     def _emit(self, callback: Callable[..., Any] | None, *args: object) -> None:
-        names = [name for name in dir(type(self)) if name.startswith("on_") and getattr(self, name) is callback]
+        names = [name for name in CALLBACKS if getattr(self, name) is callback]
         self.trace.append(f"{self.air.dispatcher.time():.9f} {self.number} {names} {args!r}")
         super()._emit(callback, *args)
 

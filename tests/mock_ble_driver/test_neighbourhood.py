@@ -88,11 +88,23 @@ def test_a_filter_reports_what_is_unchanged_once_in_its_time() -> None:
         assert len(one.heard) == 4
 
 
+def test_a_filter_has_a_time_of_its_own_for_each_that_hears() -> None:
+    with an_air(duplicate_filter=5.0) as air:
+        one, _ = air.radio(), air.radio(5.0)
+        air.dispatcher.run_for(2.0)
+        late = air.radio(6.0)
+        air.dispatcher.run_for(9.0)
+        of_the_second = [[round(at) for at, device in radio.heard if device.rssi == -77] for radio in (one, late)]
+        assert of_the_second == [[0, 5, 10], []]
+        assert [round(at) for at, device in late.heard if device.rssi == -60] == [2, 7]
+
+
 def test_advertising_is_not_doubled_by_going_off_and_on() -> None:
     with an_air(advertising_interval=1.0) as air:
         one, other = air.radio(), air.radio(5.0)
         for _ in range(5):
             other.stop_advertising()
+            air.dispatcher.run_for(0.01)
             other.start_advertising()
             air.dispatcher.run_for(0.01)
         one.heard.clear()
