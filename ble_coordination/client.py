@@ -106,7 +106,7 @@ class DeviceCoordinationClient:
             wait: seconds to wait if it is not to be had at once, 300 at most. Whoever is cancelled meanwhile, or loses
                 the connection, waits no longer.
         """
-        body = {
+        body: dict[str, object] = {
             "device_name": device_name,
             "lock_type": LockType(lock_type).name,
             "user_id": user_id,

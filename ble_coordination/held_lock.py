@@ -148,6 +148,8 @@ class HeldLock:
             self._lose("it was released with its own key")
 
     def _on_status(self, status: Status) -> None:
+        if status.version < self.fencing_number:
+            return  # from an instance that does not know of our grant yet
         device = status.devices.get(self.device_name)
         holder = device.holder if device is not None else None
         if holder is None or holder.fencing_number > self.fencing_number:

@@ -13,6 +13,7 @@ from websockets.exceptions import WebSocketException
 
 from ble_driver import ReconnectPolicy
 
+from .device_lock import Action
 from .limits import MAX_SOCKET_BACKLOG
 from .updates import LockUpdate, Status, read_status, read_update
 
@@ -46,6 +47,7 @@ class Monitor:
         self._on_status = on_status
         self._policy = ReconnectPolicy(initial_delay=0.2, max_delay=10.0)
         self._version: int | None = None
+        self._actions: set[Action] = set()  # of that version, which may have several
         self._failures = 0
         self.connected = asyncio.Event()
 
@@ -83,17 +85,25 @@ class Monitor:
         if kind == "initial_status":
             self._take_status(read_status(message))
         elif kind == "lock_update":
-            self._version = message["version"]
-            self._on_update(read_update(message))
+            self._tell(read_update(message))
         elif kind == "device_update":
             self._version = message["version"]
 
     def _take_status(self, status: Status) -> None:
-        seen, self._version = self._version, status.version
-        if seen is not None:
+        if self._version is not None:
             for update in status.recent:
-                if update.version > seen:
-                    self._on_update(update)
+                if update.version > self._version or (
+                    update.version == self._version and update.action not in self._actions
+                ):
+                    self._tell(update)
+        self._version = status.version
         self._on_status(status)
         self._failures = 0
         self.connected.set()
+
+    def _tell(self, update: LockUpdate) -> None:
+        if update.version != self._version:
+            self._actions.clear()
+        self._version = update.version
+        self._actions.add(update.action)
+        self._on_update(update)
