@@ -16,6 +16,7 @@ from .errors import ServiceRefusalError, ServiceUnavailableError, SettingError
 from .limits import DEFAULT_LEASE, MAX_WAIT
 from .lock_type import LockType
 from .monitor import Monitor
+from .tasks import end_tasks
 from .updates import Device, LockAnswer, LockUpdate, Status, read_answer, read_device, read_status
 
 logger = logging.getLogger(__name__)
@@ -210,9 +211,7 @@ class DeviceCoordinationClient:
     async def stop_websocket_monitoring(self) -> None:
         """Follow no more; harmless if that is so."""
         task, self._monitoring, self._monitor = self._monitoring, None, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 def _add(callbacks: list[Any], callback: Any) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from .errors import LockLostError
 from .held_lock import HeldLock
 from .limits import DEFAULT_LEASE
 from .lock_type import LockType
+from .tasks import end_tasks
 
 
 class DeviceCoordinationContext:
@@ -80,7 +81,7 @@ class DeviceCoordinationContext:
     ) -> None:
         assert self._lock is not None
         assert self._watch is not None
-        self._watch.cancel()
+        await end_tasks(self._watch)
         await self._lock.release()
         if self._lost is None:
             return

@@ -20,6 +20,7 @@ from .device_lock import DeviceLock
 from .errors import StoreFormatError, StoreUnavailableError
 from .limits import HISTORY_LENGTH
 from .store import FeedEntry, Store, Told
+from .tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,8 @@ class Feed:
 
     async def stop(self) -> None:
         """Follow no more; harmless when stopped."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await end_tasks(self._task)
+        self._task = None
 
     async def _follow(self) -> None:
         while True:

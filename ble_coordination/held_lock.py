@@ -10,6 +10,7 @@ from .device_lock import Action
 from .errors import CoordinationError, LockLostError, LockRefusedError
 from .limits import DEFAULT_LEASE
 from .lock_type import LockType
+from .tasks import end_tasks
 from .updates import LockAnswer, LockUpdate, Status
 
 logger = logging.getLogger(__name__)
@@ -99,9 +100,7 @@ class HeldLock:
         self._released = True
         for remove in self._remove:
             remove()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.gather(self._keeping, return_exceptions=True)
+        await end_tasks(self._keeping)
         if self.lost is None:
             try:
                 await self._client.release_lock(self.device_name, self._key)

@@ -14,21 +14,23 @@ else locks are lost, and fencing numbers begin again. The log says so if it is s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from .device_lock import DeviceLock, Moment
 from .errors import SettingError, StoreUnavailableError
 from .limits import FEED_LENGTH, HISTORY_LENGTH
 from .store import FeedEntry, Snapshot, Step, Store, Told, parse_entries, take_step
+from .tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +81,11 @@ class RedisStore(Store):
         super().__init__()
         try:
             self._redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-                url, decode_responses=True, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT
+                url,
+                decode_responses=True,
+                socket_timeout=ANSWER_TIMEOUT,
+                socket_connect_timeout=ANSWER_TIMEOUT,
+                retry=Retry(NoBackoff(), 0),  # `_ask` does that
             )
         except ValueError as error:
             raise SettingError(f"a Redis URL looks like redis://127.0.0.1:6379/0: {error}") from error
@@ -90,35 +96,34 @@ class RedisStore(Store):
         self._listener: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        with _unavailable():
-            await self._time()
+        seconds, micros = await self._ask(self._redis.time)
+        self._saw(seconds, micros)
         await self._check_persistence()
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
-            self._listener = None
+        await end_tasks(self._listener)
+        self._listener = None
         await self._redis.aclose()
 
     async def change(self, device_name: str, step: Step[T]) -> T:
         async with self._turn:
             for _ in range(TRIES):
-                with _unavailable():
-                    done, result = await self._try_change(device_name, step)
+                done, result = await self._try_change(device_name, step)
                 if done:
                     return result
         raise StoreUnavailableError(f"other instances changed the store {TRIES} times in between: ask again")
 
     async def _try_change(self, device_name: str, step: Step[T]) -> tuple[bool, T]:
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hmget(META, "revision", "version")
-        pipe.hget(DEVICES, device_name)
-        pipe.hlen(DEVICES)
-        pipe.time()
-        (revision, version), state, devices, (seconds, micros) = await pipe.execute()
+        def read() -> Awaitable[Any]:
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hmget(META, "revision", "version")
+            pipe.hget(DEVICES, device_name)
+            pipe.hlen(DEVICES)
+            pipe.time()
+            return pipe.execute()
+
+        (revision, version), state, devices, (seconds, micros) = await self._ask(read)
         now = self._saw(seconds, micros)
         moment = Moment(now, int(version or 0) + 1)
         outcome, stands_until = take_step(device_name, step, state, devices, moment, now)
@@ -127,35 +132,49 @@ class RedisStore(Store):
         until = "" if stands_until == float("inf") else round(stands_until * 1_000_000)
         arguments = [revision or 0, secrets.token_hex(8), until, device_name, outcome.state or "", outcome.entry or ""]
         arguments += [FEED_LENGTH, HISTORY_LENGTH, *(told.as_text() for told in outcome.told)]
-        done = await self._commit(keys=[META, DEVICES, FEED, HISTORY, CHANNEL], args=arguments)
+        keys = [META, DEVICES, FEED, HISTORY, CHANNEL]
+        done = await self._ask(lambda: self._commit(keys=keys, args=arguments))
         return bool(done), outcome.result
 
     async def snapshot(self) -> Snapshot:
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hget(META, "version")
-        pipe.hgetall(DEVICES)
-        pipe.lrange(HISTORY, 0, -1)
-        pipe.time()
-        with _unavailable():
-            version, devices, history, (seconds, micros) = await pipe.execute()
+        def read() -> Awaitable[Any]:
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hget(META, "version")
+            pipe.hgetall(DEVICES)
+            pipe.lrange(HISTORY, 0, -1)
+            pipe.time()
+            return pipe.execute()
+
+        version, devices, history, (seconds, micros) = await self._ask(read)
         self._saw(seconds, micros)
         locks = {name: DeviceLock.from_text(name, devices[name]) for name in sorted(devices)}
         return Snapshot(int(version or 0), locks, tuple(map(Told.from_text, history)))
 
     async def entries_after(self, version: int) -> list[FeedEntry] | None:
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.hget(META, "version")
-        pipe.xrange(FEED, min=f"({version}-0")
-        with _unavailable():
-            newest, rows = await pipe.execute()
+        def read() -> Awaitable[Any]:
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hget(META, "version")
+            pipe.xrange(FEED, min=f"({version}-0")
+            return pipe.execute()
+
+        newest, rows = await self._ask(read)
         found = [(int(number.partition("-")[0]), fields["entry"]) for number, fields in rows]
         return parse_entries(version, int(newest or 0), found)
 
     def now(self) -> float:
         return time.monotonic() + self._ahead
 
-    async def _time(self) -> None:
-        self._saw(*await self._redis.time())
+    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
+        """Return the answer to a command. It is sent again if the connection proves dead, which none must mind."""
+        try:
+            try:
+                return await command()
+            except RedisConnectionError:
+                # All that were idle are from before Redis was restarted, too.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
+                return await command()
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
+            raise StoreUnavailableError(f"Redis cannot be used: {error or type(error).__name__}") from error
 
     def _saw(self, seconds: int, micros: int) -> float:
         now = seconds + micros / 1_000_000
@@ -185,11 +204,3 @@ class RedisStore(Store):
             )
         if settings.get("maxmemory-policy", "noeviction") != "noeviction":
             logger.warning("Redis may evict locks when its memory is full: set maxmemory-policy noeviction")
-
-
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError, asyncio.TimeoutError) as error:
-        raise StoreUnavailableError(f"Redis cannot be used: {error or type(error).__name__}") from error

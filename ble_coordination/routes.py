@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -31,6 +30,7 @@ from .schemas import (
     holder_status,
 )
 from .service import CoordinationService, Denied, Granted
+from .tasks import end_tasks
 
 router = APIRouter()
 
@@ -75,9 +75,7 @@ async def _noticing_the_end(request: Request) -> AsyncIterator[asyncio.Event]:
     try:
         yield gone
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end_tasks(task)
 
 
 @router.post("/api/lock/request", responses=WRITING)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import secrets
@@ -15,6 +14,7 @@ from .errors import CoordinationError
 from .feed import Feed
 from .limits import WAITER_CONFIRMED_EVERY
 from .store import FeedEntry, Snapshot, Store
+from .tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -210,7 +210,4 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, timeout: float) ->
     try:
         await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*tasks)

@@ -17,6 +17,7 @@ from .errors import InvalidJSONError, TooManySocketsError
 from .guard import SUBPROTOCOL
 from .limits import MAX_SOCKET_BACKLOG, MAX_SOCKET_MESSAGE, MAX_SOCKETS
 from .problems import websocket_problem
+from .tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +109,7 @@ class Watchers:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(*tasks)
         if tasks[2] in done:
             peer = watcher.socket.client
             logger.warning("a WebSocket does not read what it is told and is cut off: %s", peer and peer.host)

@@ -109,10 +109,19 @@ class Redis:
         until(self._answers, "Redis answers")
 
     def _answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as wire:
-            wire.sendall(b"PING\r\n")
-            return wire.recv(16).startswith(b"+PONG")
+        with contextlib.suppress(OSError):
+            return self.command("PING") == b"+PONG\r\n"
         return False
+
+    def command(self, text: str) -> bytes:
+        """Send one inline command; return the answer as it is."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as wire:
+            wire.sendall(text.encode() + b"\r\n")
+            return wire.recv(65536)
+
+    def forget(self) -> None:
+        """Forget everything."""
+        assert self.command("FLUSHALL") == b"+OK\r\n"
 
     def kill(self) -> None:
         self.process.kill()
@@ -142,7 +151,9 @@ def ask(url: str, body: object = None, *, raw: bytes | None = None, **headers: s
             return error.code, json.loads(error.read() or b"{}")
 
 
-def take(url: str, device: str = "hci0", kind: str = "QUEUE_QUEUED", user: str = "logger", **more: Any) -> dict[str, Any]:
+def take(
+    url: str, device: str = "hci0", kind: str = "QUEUE_QUEUED", user: str = "logger", **more: Any
+) -> dict[str, Any]:
     """Ask for a lock; return the answer."""
     body = {"device_name": device, "lock_type": kind, "user_id": user, **more}
     status, answer = ask(f"{url}/api/lock/request", body)
