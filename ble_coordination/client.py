@@ -121,7 +121,7 @@ class DeviceCoordinationClient:
 
     async def renew_lock(self, device_name: str, lock_key: str, *, timeout: float | None = None) -> LockAnswer:
         """Begin a lease anew, in `timeout` seconds instead of those that it had, if given."""
-        body = {"device_name": device_name, "lock_key": lock_key, "timeout": timeout}
+        body: dict[str, object] = {"device_name": device_name, "lock_key": lock_key, "timeout": timeout}
         return read_answer(await self._ask("POST", "/api/lock/renew", body))
 
     async def release_lock(self, device_name: str, lock_key: str) -> LockAnswer:

@@ -81,12 +81,19 @@ class DeviceCoordinationContext:
     ) -> None:
         assert self._lock is not None
         assert self._watch is not None
-        await end_tasks(self._watch)
+        cancelled = kind is asyncio.CancelledError
+        try:
+            await end_tasks(self._watch)
+        except asyncio.CancelledError:  # it came just as the body ended
+            cancelled = True
+            await end_tasks(self._watch)
         await self._lock.release()
-        if self._lost is None:
-            return
-        task = asyncio.current_task()
-        # From Python 3.11 on a task counts who wants it cancelled; somebody else may as well.
-        still_wanted = sys.version_info >= (3, 11) and task is not None and task.uncancel() > 0
-        if kind is asyncio.CancelledError and not still_wanted:
+        # From Python 3.11 on a task counts who wants it cancelled: somebody else may as well.
+        wanted = 0
+        if self._lost is not None and sys.version_info >= (3, 11):
+            task = asyncio.current_task()
+            wanted = 0 if task is None else task.uncancel()
+        if cancelled and self._lost is not None and not wanted:
             raise self._lost from None
+        if cancelled and kind is None:
+            raise asyncio.CancelledError

@@ -141,7 +141,7 @@ def test_two_instances_agree_and_each_hears_of_the_other(store_name: str) -> Non
         async with opened(store_name) as one, opened(store_name) as two:
 
             async def many(which: Store, name: str) -> list[int]:
-                numbers = []
+                numbers: list[int] = []
                 while len(numbers) < 40:
                     holder = await which.change("hci0", grant(name))
                     if isinstance(holder, Holder):
