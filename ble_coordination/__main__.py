@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import NoReturn
@@ -75,6 +76,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT."""
     options = _parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn has its own meanwhile, and raises them again at the end
+        signal.signal(number, _end)
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
     )
@@ -93,6 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     server.ready_line = f"ble_coordination: http://{host}:{listener.getsockname()[1]}/ {_without_password(store)}"
     with listener:
         asyncio.run(_serve(app.state.reports.service, server, listener))
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 async def _serve(service: CoordinationService, server: BoundedServer, listener: socket.socket) -> None:

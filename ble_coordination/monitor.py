@@ -72,6 +72,7 @@ class Monitor:
             ping_timeout=PING_INTERVAL,
             max_size=MAX_SOCKET_BACKLOG,
             compression=None,
+            proxy=None,  # the service is on this host or a near one
         ) as socket:
             async for text in socket:
                 try:

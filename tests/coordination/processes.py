@@ -22,6 +22,8 @@ from tests.bluez.build.packages import require
 ROOT = Path(__file__).parents[2]
 #: Seconds for anything at all, however busy the machine is.
 PATIENCE = 60.0
+#: `make test-coordination` sets this: what takes minutes runs in full, and not only in small.
+THOROUGH = bool(os.environ.get("COORDINATION_THOROUGH"))
 
 
 def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> Any:

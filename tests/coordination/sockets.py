@@ -1,0 +1,46 @@
+"""A WebSocket to the service, without its client."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from .processes import PATIENCE, Service
+
+Message = dict[str, Any]
+
+
+class Socket:
+    """What the service tells, in order."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def next(self) -> Message:
+        message: Message = json.loads(self.connection.recv(timeout=PATIENCE))
+        return message
+
+    def update(self, action: str, **fields: object) -> Message:
+        """Return the next update of a lock, which must be this; other messages are skipped."""
+        while (message := self.next())["type"] != "lock_update":
+            pass
+        wanted = {"action": action, **fields}
+        assert wanted.items() <= message.items(), message
+        return message
+
+    def send(self, message: object) -> None:
+        self.connection.send(json.dumps(message))
+
+
+@contextlib.contextmanager
+def watching(service: Service, **options: Any) -> Iterator[Socket]:
+    """A socket that has had its first message."""
+    url = f"{service.url.replace('http', 'ws', 1)}/ws"
+    with connect(url, compression=None, max_size=None, **options) as connection:
+        socket = Socket(connection)
+        assert socket.next()["type"] == "initial_status"
+        yield socket
