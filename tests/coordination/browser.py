@@ -25,7 +25,8 @@ class Tab:
 
     def __init__(self, target: str) -> None:
         self._numbers = itertools.count(1)
-        self._socket: ClientConnection = connect(target, max_size=None, compression=None)
+        self._open = contextlib.ExitStack()
+        self._socket: ClientConnection = self._open.enter_context(connect(target, max_size=None, compression=None))
         self.complaints: list[str] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.command(f"{domain}.enable")
@@ -93,7 +94,7 @@ class Tab:
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
 
     def close(self) -> None:
-        self._socket.close()
+        self._open.close()
 
 
 class Browser:
