@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: Seconds that two clocks of one host may differ by: leases run by another than the one that answers are timed by.
 TOLERANCE = 0.02
@@ -57,7 +58,7 @@ def _grants(operations: list[Operation]) -> list[Operation]:
 def _numbers(operations: list[Operation]) -> list[str]:
     """A grant that was answered before another was asked for has the smaller number, and no two have the same."""
     found, grants = [], _grants(operations)
-    for one, other in zip(grants, grants[1:], strict=False):
+    for one, other in pairwise(grants):
         if one.fencing_number == other.fencing_number:
             found.append(f"the same number twice: {one} {other}")
     earliest = float("inf")
@@ -75,7 +76,7 @@ def _holders(operations: list[Operation]) -> list[str]:
     for operation in operations:
         if operation.kind in ("renew", "release"):
             uses[operation.fencing_number].append(operation)
-    for grant, following in zip(grants, grants[1:], strict=False):
+    for grant, following in pairwise(grants):
         own = uses[grant.fencing_number]
         found += [f"used after {following}: {use}" for use in own if use.done and use.sent > following.received]
         if not _may_have_ended(grant, own, operations, following):
@@ -97,5 +98,18 @@ def _may_have_ended(grant: Operation, own: list[Operation], operations: list[Ope
             return True
         if other.kind == "request" and other.done is None and other.priority < grant.priority:
             return True  # it may have taken the lock, though nobody had the answer
-    leases = [use.sent + use.lease for use in (grant, *own) if use.kind != "release" and use.done]
-    return by >= max(leases) - TOLERANCE
+    return by >= _earliest_end(grant, own) - TOLERANCE
+
+
+def _earliest_end(grant: Operation, own: list[Operation]) -> float:
+    """When the lease may have run out: by the last renewal, or by one after it of which there is no answer.
+
+    A key is used by one client, one request after the other; a renewal may shorten the lease.
+    """
+    ends = [grant.sent + grant.lease]
+    for use in sorted(own, key=lambda use: use.sent):
+        if use.kind == "renew" and use.done:
+            ends = [use.sent + use.lease]
+        elif use.kind == "renew" and use.done is None:
+            ends.append(use.sent + use.lease)
+    return min(ends)

@@ -53,7 +53,8 @@ class Worker:
             return self._request()
         if self._random.random() < 0.03:
             return self._force()
-        return self._use(self._random.choice(self._keys))
+        newest = self._random.random() < 0.7
+        return self._use(self._keys[-1] if newest else self._random.choice(self._keys))
 
     def _request(self) -> Operation:
         device, priority = self._random.choice(DEVICES), self._random.choices(range(4), (1, 3, 3, 6))[0]
@@ -67,7 +68,8 @@ class Worker:
         }
         sent, received, answer = self.ask("/api/lock/request", body)
         if answer is None or not answer["success"]:
-            return Operation("request", device, sent, received, answer and False, 0, priority, lease)
+            done = None if answer is None else False
+            return Operation("request", device, sent, received, done, 0, priority, lease)
         number = answer["fencing_number"]
         self._keys = [*self._keys[-REMEMBERED:], (device, answer["lock_key"], number)]
         return Operation("request", device, sent, received, True, number, priority, lease)

@@ -42,6 +42,7 @@ GOOD = {
         request(0.4, 0.5, 3),
     ],
     "elsewhere": [request(0, 0.1, 1), Operation("request", "hci1", 0.2, 0.3, True, 2, 3, 1.0)],
+    "a renewal made it shorter": [request(0, 0.1, 1), use("renew", 0.2, 1, lease=0.1), request(0.3, 0.4, 2)],
     "two at once have any order": [request(0, 1, 2, 0), request(0, 1, 1, 3)],
 }
 BAD = {
@@ -131,6 +132,6 @@ def test_there_is_never_more_than_one_holder(store_name: str) -> None:
     print(f"{store_name.partition(':')[0]}: {instances.kills} kills, {counts}")  # noqa: T201 - for `make test-coordination`
     assert instances.kills >= 2
     for kind in ("request", "renew", "release"):
-        assert counts[kind, True] >= OPERATIONS / 5
-        assert counts[kind, False] >= OPERATIONS / 5
+        assert counts[kind, True] >= OPERATIONS / 10
+        assert counts[kind, False] >= OPERATIONS / 10
     assert counts["request", None] + counts["renew", None] + counts["release", None] > 0
