@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypedDict
 
+from ble_driver import DriverStatus
+
 from .states import ConnectionState
 from .traffic import Traffic
 
@@ -41,7 +43,8 @@ class PeerStatus(TrafficStatus):
 
 
 class InterfaceStatus(TypedDict):
-    """The interface. `links` counts links and attempts by state; `totals` includes peers that are gone."""
+    """The interface. `links` counts links and attempts by state; `totals` includes peers that are gone; `driver` is
+    what the radio tells of itself."""
 
     name: str
     identity: str | None
@@ -50,6 +53,7 @@ class InterfaceStatus(TypedDict):
     links: dict[str, int]
     peers: list[PeerStatus]
     totals: TrafficStatus
+    driver: DriverStatus
 
 
 def status_of(interface: BLEInterface, node: Node | None) -> InterfaceStatus:
@@ -72,6 +76,7 @@ def status_of(interface: BLEInterface, node: Node | None) -> InterfaceStatus:
         "links": {state.value: states[state] for state in ConnectionState if states[state]},
         "peers": [_peer_status(node, peer) for peer in peers] if node is not None else [],
         "totals": _traffic_status(totals),
+        "driver": interface.driver.get_status(),
     }
 
 

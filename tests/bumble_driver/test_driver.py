@@ -21,6 +21,7 @@ from bumble.transport.tcp_client import open_tcp_client_transport
 from ble_driver import (
     AsyncDispatcher,
     DriverState,
+    ExclusiveControlManager,
     GattUUIDs,
     InvalidAddressError,
     InvalidOptionError,
@@ -234,7 +235,7 @@ def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: Bumble
     async def give_up_at_the_last_moment() -> list[int]:
         async with bare_device(rig.radio) as device:
             target = hci.Address(bob.address, hci.AddressType.RANDOM_DEVICE)
-            task = asyncio.ensure_future(Initiator(device).connect(target))
+            task = asyncio.ensure_future(Initiator(device, ExclusiveControlManager()).connect(target))
             device.on("connection", lambda _: task.cancel())
             with contextlib.suppress(asyncio.CancelledError):
                 await task
