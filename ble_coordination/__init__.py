@@ -12,6 +12,7 @@ from .context import DeviceCoordinationContext
 from .device_lock import Action
 from .errors import (
     CoordinationError,
+    LeaseLapsedError,
     LockLostError,
     LockRefusedError,
     ServiceRefusalError,
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceCoordinationClient",
     "DeviceCoordinationContext",
     "HeldLock",
+    "LeaseLapsedError",
     "LockAnswer",
     "LockHolder",
     "LockLostError",

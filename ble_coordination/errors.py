@@ -140,3 +140,7 @@ class LockLostError(CoordinationError):
     """The lock is held no longer: it was overridden, force-released, or its lease ran out."""
 
     code = "lost"
+
+
+class LeaseLapsedError(LockLostError):
+    """The lock is given up because the service did not answer before the lease was over."""

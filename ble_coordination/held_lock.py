@@ -7,7 +7,7 @@ import logging
 
 from .client import DeviceCoordinationClient
 from .device_lock import Action
-from .errors import CoordinationError, LockLostError, LockRefusedError
+from .errors import CoordinationError, LeaseLapsedError, LockLostError, LockRefusedError
 from .limits import DEFAULT_LEASE
 from .lock_type import LockType
 from .tasks import end_tasks
@@ -116,7 +116,7 @@ class HeldLock:
             end = self._deadline - min(self._lease * MARGIN, MAX_MARGIN)
             await asyncio.sleep(max(0.0, min(pause, end - self._loop.time())))
             if self._loop.time() >= end:
-                self._lose("the service did not answer before the lease was over")
+                self._lose("the service did not answer before the lease was over", LeaseLapsedError)
                 return
             try:
                 await asyncio.wait_for(self._renew(), end - self._loop.time())
@@ -154,6 +154,6 @@ class HeldLock:
         if holder is None or holder.fencing_number > self.fencing_number:
             self._lose("it ended while the connection to the service was lost")
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, error: type[LockLostError] = LockLostError) -> None:
         if not self._lost.done() and not self._released:
-            self._lost.set_result(LockLostError(f"the lock of {self.device_name} is lost: {why}"))
+            self._lost.set_result(error(f"the lock of {self.device_name} is lost: {why}"))

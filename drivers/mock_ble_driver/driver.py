@@ -11,6 +11,7 @@ from ble_driver import (
     AddressType,
     BaseDriver,
     BLEDevice,
+    CoordinationClient,
     Link,
     LinkError,
     NotOurServiceError,
@@ -19,6 +20,7 @@ from ble_driver import (
     Role,
     check_mtu,
     normalise_address,
+    share_adapter,
 )
 
 from .air import VirtualAir
@@ -45,6 +47,11 @@ class MockBLEDriver(BaseDriver[MockLink]):
         slots: how many links its controller can have at once; None for any number.
         manufacturer_data: the manufacturer-specific records that it advertises: company and what follows it.
         connect_timeout: seconds after which an attempt to connect is given up.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default its address.
 
     Raises:
         InvalidAddressError, InvalidMTUError, InvalidOptionError: an option has a value that it cannot take.
@@ -61,10 +68,17 @@ class MockBLEDriver(BaseDriver[MockLink]):
         slots: int | None = None,
         manufacturer_data: tuple[tuple[int, bytes], ...] = (),
         connect_timeout: float = 10.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(dispatcher=air.dispatcher, connect_timeout=connect_timeout)
         self.air = air
         self.address = normalise_address(address) if address is not None else air.next_address()
+        super().__init__(
+            dispatcher=air.dispatcher,
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, self.address),
+        )
         self.mtu = check_mtu(mtu)
         self._address_type = address_type
         self._dials_as = normalise_address(dials_as) if dials_as is not None else None
