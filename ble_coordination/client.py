@@ -36,7 +36,8 @@ class DeviceCoordinationClient:
     error. A lock that is merely not to be had is no error: the answer says why.
 
     Args:
-        url: where the service is, such as ``http://127.0.0.1:60620``.
+        url: where the service is, such as ``http://127.0.0.1:60620``. It may have the token in it, for settings that
+            are one text: ``http://TOKEN@pi4:60620``.
         token: the service's token, if it has one.
 
     Raises:
@@ -44,7 +45,8 @@ class DeviceCoordinationClient:
     """
 
     def __init__(self, url: str, *, token: str | None = None) -> None:
-        self.url = _check_url(url)
+        self.url, token_in_url = _check_url(url)
+        token = token if token is not None else token_in_url
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._http: httpx.AsyncClient | None = None
         self._updates: list[UpdateCallback] = []
@@ -232,7 +234,8 @@ def _tell(callbacks: list[Any], news: object) -> None:
             logger.exception("callback %r raised", callback)
 
 
-def _check_url(url: object) -> str:
+def _check_url(url: object) -> tuple[str, str | None]:
+    """Return the URL without its token, and that."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         good = parts is not None and parts.scheme in ("http", "https") and parts.hostname and not parts.query
@@ -240,4 +243,5 @@ def _check_url(url: object) -> str:
         good = False
     if not good:
         raise SettingError(f"the URL of a coordination service looks like http://127.0.0.1:60620, not {url!r}")
-    return str(url).rstrip("/")
+    assert parts is not None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}", parts.username

@@ -53,7 +53,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 READING, WRITING = _problems(401, 403, 422, 503), _problems(400, 401, 403, 408, 413, 415, 422, 429, 503)
 
 
-def _service(request: Request) -> CoordinationService:
+async def _service(request: Request) -> CoordinationService:  # async, for FastAPI would call it on another thread
     reports: Reports = request.app.state.reports
     return reports.service
 

@@ -255,9 +255,12 @@ def test_the_wrong_token_is_said_so(tmp_path: Path) -> None:
             with pytest.raises(ServiceRefusalError) as refused:
                 await DeviceCoordinationClient(running.url, token="another-token-of-length").connect()
             assert refused.value.code == "unauthorized"
-            async with DeviceCoordinationClient(running.url, token=token) as client:
-                await client.start_websocket_monitoring()
-                assert client.is_monitoring
+            with_token = running.url.replace("http://", f"http://{token}@")
+            for client in (DeviceCoordinationClient(running.url, token=token), DeviceCoordinationClient(with_token)):
+                async with client:
+                    await client.start_websocket_monitoring()
+                    assert client.is_monitoring
+                    assert token not in client.url
 
     run(test)
 
