@@ -26,7 +26,7 @@ MAX_CONNECTIONS = 768
 #: WebSockets at once; bytes of a message to the service; bytes that wait for one reader before it is cut off.
 MAX_SOCKETS, MAX_SOCKET_MESSAGE, MAX_SOCKET_BACKLOG = 128, 4096, 1_048_576
 #: Seconds for which a peer may leave what it was sent unacknowledged before the kernel ends the connection.
-UNACKNOWLEDGED_TIMEOUT = 30.0
+UNACKNOWLEDGED_TIMEOUT = 15.0
 
 #: Changes that a store keeps for instances that missed them, and happenings that it keeps for people.
 FEED_LENGTH, HISTORY_LENGTH = 1000, 200

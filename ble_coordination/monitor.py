@@ -70,7 +70,7 @@ class Monitor:
             open_timeout=OPEN_TIMEOUT,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_INTERVAL,
-            max_size=MAX_SOCKET_BACKLOG,
+            max_size=4 * MAX_SOCKET_BACKLOG,
             compression=None,
             proxy=None,  # the service is on this host or a near one
         ) as socket:

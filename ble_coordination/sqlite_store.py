@@ -86,7 +86,7 @@ class SqliteStore(Store):
         try:
             # The work goes on when its caller is cancelled: a transaction is not left half done.
             return await asyncio.shield(future)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise StoreUnavailableError(f"the store {self.path} cannot be used: {error}") from error
 
     def _open(self) -> None:

@@ -41,7 +41,7 @@ class Watcher:
 
     def tell(self, text: str) -> None:
         """Queue one message; a reader that is too far behind is given up instead."""
-        if self._bytes + len(text) > MAX_SOCKET_BACKLOG:
+        if self._backlog and self._bytes + len(text) > MAX_SOCKET_BACKLOG:
             self.too_slow.set()
         else:
             self._backlog.append(text)

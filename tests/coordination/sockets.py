@@ -25,12 +25,24 @@ class Socket:
         return message
 
     def update(self, action: str, **fields: object) -> Message:
-        """Return the next update of a lock, which must be this; other messages are skipped."""
-        while (message := self.next())["type"] != "lock_update":
+        """Return the next update of a lock, which must be this; other messages are skipped, as are other devices."""
+        device = fields.get("device_name")
+        while (message := self.next())["type"] != "lock_update" or device not in (None, message["device_name"]):
             pass
         wanted = {"action": action, **fields}
         assert wanted.items() <= message.items(), message
         return message
+
+    def until(self, kind: str) -> Message:
+        """Return the next message of this type; others are skipped."""
+        while (message := self.next())["type"] != kind:
+            pass
+        return message
+
+    def until_closed(self) -> None:
+        """Read until it is closed, which raises."""
+        while True:
+            self.next()
 
     def send(self, message: object) -> None:
         self.connection.send(json.dumps(message))

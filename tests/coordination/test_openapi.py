@@ -46,6 +46,7 @@ def test_schemathesis_finds_no_5xx(sqlite_served: Service, tmp_path: Path) -> No
             "--checks=not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
             f"--max-examples={EXAMPLES}",
             "--mode=all",
+            f"--phases={'examples,coverage,fuzzing,stateful' if THOROUGH else 'examples,fuzzing'}",
             "--workers=2",
             "--seed=1",
             "--request-timeout=30",

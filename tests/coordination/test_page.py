@@ -63,7 +63,7 @@ def test_it_shows_holders_waiters_leases_and_changes(tab: Tab, running: Service)
     row(tab, "hci0", "later")
     ask(f"{running.url}/api/lock/release", {"device_name": "hci0", "lock_key": key})
     waiting.result(30)
-    tab.wait(f"{ROWS}[0].querySelector('.who').textContent === 'later'")
+    tab.wait(f"{ROWS}[0].querySelector('.who')?.textContent === 'later'")
     actions = tab.wait("[...document.querySelectorAll('#log li')].map(l => l.dataset.action).join() || null")
     assert actions == "acquired,released,acquired"
 
@@ -111,7 +111,7 @@ def test_it_can_be_used_with_the_keyboard_alone(tab: Tab, running: Service) -> N
     row(tab, "hci3", "ann")
     held = ask(f"{running.url}/api/locks/device/hci3")[1]["holder"]
     assert (held["lock_type"], held["reason"]) == ("MAINTENANCE", "new antenna")
-    tab.wait(f"{ROWS}[0].querySelector('button').innerText.startsWith('Release')")
+    tab.wait(f"{ROWS}[0].querySelector('button')?.innerText.startsWith('Release')")
     while not focused(tab).startswith("Release"):
         tab.press("Tab")
     tab.press("Enter")

@@ -176,14 +176,13 @@ def test_the_websocket_answers(served: Service) -> None:
     take(served.url)
     with watching(served) as socket:
         socket.send({"type": "ping"})
-        assert socket.next() == {"type": "pong"}
+        assert socket.until("pong") == {"type": "pong"}
         socket.send({"type": "get_status"})
-        while (status := socket.next())["type"] != "status":
-            pass  # the news of the lock may come between
+        status = socket.until("status")  # the news of the lock may come between
         assert [d["device_name"] for d in status["devices"]] == ["hci0"]
         assert status["recent"][-1]["action"] == "acquired"
         socket.send(["dance"])
-        assert "get_status" in socket.next()["message"]
+        assert "get_status" in socket.until("error")["message"]
 
 
 def test_status_lists_devices_and_history(served: Service) -> None:
