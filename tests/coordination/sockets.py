@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from .processes import PATIENCE, Service
+from .processes import PATIENCE, Service, ask
 
 Message = dict[str, Any]
 
@@ -52,7 +52,12 @@ class Socket:
 def watching(service: Service, **options: Any) -> Iterator[Socket]:
     """A socket that has had its first message."""
     url = f"{service.url.replace('http', 'ws', 1)}/ws"
+    # What was done before may be on its way to this instance's WebSockets yet.
+    version = ask(f"{service.url}/api/locks/status")[1].get("version", 0)
     with connect(url, compression=None, max_size=None, **options) as connection:
         socket = Socket(connection)
-        assert socket.next()["type"] == "initial_status"
+        message = socket.next()
+        assert message["type"] == "initial_status"
+        while message["version"] < version:
+            message = socket.next()
         yield socket
