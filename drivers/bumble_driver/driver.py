@@ -200,8 +200,9 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         # bumble looks at this from the first report on, but sets it only after the scan has begun.
         device.scanning_is_passive = True
         try:
+            # Actively, because BlueZ puts a name into the scan response.
             command = device.start_scanning(
-                legacy=True, active=False, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
+                legacy=True, active=True, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
             )
             await self._obeyed(command, "start scanning")
             yield
