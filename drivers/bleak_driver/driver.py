@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ble_driver import (
     AddressType,
     BaseDriver,
+    CoordinationClient,
     InvalidOptionError,
     LinkError,
     LinkRaceError,
@@ -20,6 +21,7 @@ from ble_driver import (
     RadioError,
     Role,
     check_seconds,
+    share_adapter,
     within,
 )
 
@@ -63,6 +65,11 @@ class BleakDriver(BaseDriver[BlueZLink]):
         power_mode: ``aggressive``, ``balanced`` or ``saver``, see `PowerMode`.
         connect_timeout: seconds after which an attempt to connect is given up.
         service_discovery_timeout: seconds that the peer's services may take of them; more than one try may fit.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default its name.
 
     Raises:
         InvalidOptionError: an option has a value that it cannot take.
@@ -75,8 +82,14 @@ class BleakDriver(BaseDriver[BlueZLink]):
         power_mode: str = "aggressive",
         connect_timeout: float = 10.0,
         service_discovery_timeout: float = 8.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(connect_timeout=connect_timeout)
+        super().__init__(
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, adapter),
+        )
         if not (isinstance(adapter, str) and adapter.startswith("hci") and adapter[3:].isdecimal()):
             raise InvalidOptionError(f"adapter must be a name such as hci0, not {adapter!r}")
         modes = {mode.name.lower(): mode for mode in PowerMode}

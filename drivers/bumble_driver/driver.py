@@ -20,6 +20,7 @@ from ble_driver import (
     AddressType,
     BaseDriver,
     BLEDevice,
+    CoordinationClient,
     InvalidOptionError,
     LinkError,
     NoAnswerError,
@@ -28,6 +29,7 @@ from ble_driver import (
     ScanPasses,
     check_mtu,
     normalise_address,
+    share_adapter,
     within,
 )
 
@@ -62,6 +64,11 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         address: its random static address (both top bits set); by default one made up for this driver.
         mtu: the largest ATT MTU it agrees to, in bytes.
         connect_timeout: seconds after which an attempt to connect is given up.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default the address of the radio daemon.
 
     Raises:
         InvalidAddressError, InvalidMTUError, InvalidOptionError: an option has a value that it cannot take.
@@ -74,9 +81,17 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         address: str | None = None,
         mtu: int = MAX_MTU,
         connect_timeout: float = 10.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(connect_timeout=connect_timeout)
         self._radio = _check_radio(radio)
+        # A name has no brackets, as the address of a daemon at [::1] does.
+        name = self._radio.replace("[", "").replace("]", "").lstrip(":")
+        super().__init__(
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, name),
+        )
         self._address = _check_static(address) or hci.Address.generate_static_address()
         self._mtu = check_mtu(mtu)
         self._transport: Transport | None = None
@@ -185,8 +200,9 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         # bumble looks at this from the first report on, but sets it only after the scan has begun.
         device.scanning_is_passive = True
         try:
+            # Actively, because BlueZ puts a name into the scan response.
             command = device.start_scanning(
-                legacy=True, active=False, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
+                legacy=True, active=True, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
             )
             await self._obeyed(command, "start scanning")
             yield

@@ -12,6 +12,7 @@ from ble_driver import (
     AddressType,
     BaseDriver,
     BLEDevice,
+    CoordinationClient,
     InvalidOptionError,
     Link,
     LinkError,
@@ -22,6 +23,7 @@ from ble_driver import (
     Timer,
     check_mtu,
     normalise_address,
+    share_adapter,
 )
 
 from .air import VirtualAir
@@ -66,6 +68,11 @@ class MockBLEDriver(BaseDriver[MockLink]):
         throughput: the most bytes per second on each of its links, each way; a link has the lesser of its ends.
         manufacturer_data: the manufacturer-specific records that it advertises: company and what follows it.
         connect_timeout: seconds after which an attempt to connect is given up.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default its address.
 
     Raises:
         InvalidAddressError, InvalidMTUError, InvalidOptionError: an option has a value that it cannot take.
@@ -104,8 +111,10 @@ class MockBLEDriver(BaseDriver[MockLink]):
         tx_power: float = 0.0,
         throughput: float = math.inf,
         connect_timeout: float = 10.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(dispatcher=air.dispatcher, connect_timeout=connect_timeout)
         self.air = air
         self.number = air.next_number()
         self.position = position
@@ -115,6 +124,11 @@ class MockBLEDriver(BaseDriver[MockLink]):
         self.throughput = throughput
         self.next_advertisement: Timer | None = None
         self.address = normalise_address(address) if address is not None else air.next_address()
+        super().__init__(
+            dispatcher=air.dispatcher,
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, self.address),
+        )
         self.mtu = check_mtu(mtu)
         self._address_type = address_type
         self._dials_as = normalise_address(dials_as) if dials_as is not None else None
