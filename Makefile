@@ -5,13 +5,17 @@ RNS ?= rns==1.5.7 lxmf==1.2.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-coordination bench-coordination test-bluez bench-bluez lint wheel clean
+.PHONY: demo test bench test-coordination bench-coordination test-bluez bench-bluez lint wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
+
+# How fast and how small it is, as one table. BENCHMARKS="codec discovery" runs some.
+bench: $(VENV)/.installed
+	@$(BIN)/python -m benchmarks $(BENCHMARKS) --json bench.json
 
 # The coordination service, with what the suite runs in small in full: eight processes with 2,000 requests each on both
 # stores, while instances are killed, and a hundred requests for each operation that the description allows or forbids.
@@ -20,7 +24,7 @@ test-coordination: $(VENV)/.installed
 
 # Figures of both stores.
 bench-coordination: $(VENV)/.installed
-	@$(BIN)/python benchmarks/coordination.py
+	@$(BIN)/python -m benchmarks.coordination
 
 # Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
 # SCENARIOS="two_hosts* example_*" runs some, on every BlueZ.

@@ -1,6 +1,6 @@
 """How fast the coordination service grants locks, on each store: latency for one, and requests per second for many.
 
-    python benchmarks/coordination.py [--seconds 5] [--json FILE]
+    python -m benchmarks.coordination [--seconds 5] [--json FILE]
 
 Each store gets a service of its own (`python -m ble_coordination`), and Redis, if there is a redis-server, a server of
 its own that writes each change to disk, as SQLite does. A lock is requested and released again and again over HTTP on
@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks._common import Figure, Row
 from ble_coordination import DeviceCoordinationClient, LockType
 
 CLIENTS = 16
@@ -111,6 +112,25 @@ async def measure(name: str, url: str, seconds: float) -> Figures:
     )
 
 
+def measure_all(seconds: float) -> Iterator[Figures]:
+    """Measure each store with a service of its own."""
+    with tempfile.TemporaryDirectory() as directory, stores(Path(directory)) as found:
+        for name, store in found.items():
+            command = [sys.executable, "-m", "ble_coordination", "--port", "0", "--store", store]
+            with process(*command, ready="http://") as line:
+                yield asyncio.run(measure(name, line.split()[1], seconds))
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    """The same for ``python -m benchmarks``."""
+    for one in measure_all(0.3 if quick else 5.0):
+        latency, rate = Figure(one.request_p50, 0.0), Figure(one.requests_per_second, 0.0)
+        tail, together = one.request_p99 / one.request_p50, one.requests_per_second * one.request_p50 / 1000
+        yield Row("coordination", f"{one.store}: a lock request, p50", latency, "ms", tail, "p99 to p50")
+        what = f"{one.store}: {CLIENTS} clients"
+        yield Row("coordination", what, rate, "requests/s", together, "of one client's requests")
+
+
 def table(all_figures: list[Figures]) -> str:
     rows = ["| store | lock request p50 | p99 | requests/s, 16 clients |", "|---|---|---|---|"]
     rows += [
@@ -127,12 +147,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     options = parser.parse_args()
-    figures = []
-    with tempfile.TemporaryDirectory() as directory, stores(Path(directory)) as found:
-        for name, store in found.items():
-            command = [sys.executable, "-m", "ble_coordination", "--port", "0", "--store", store]
-            with process(*command, ready="http://") as line:
-                figures.append(asyncio.run(measure(name, line.split()[1], options.seconds)))
+    figures = list(measure_all(options.seconds))
     print(table(figures))
     print(f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.machine()}")
     if options.json is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from .errors import BLEDriverError, MissingExtraError, UnknownDriverError
 from .interface import BLEDriverInterface
 from .options import check_options, suggestion
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "ble_driver.drivers"
 
@@ -51,6 +54,12 @@ def create_driver(name: str, **options: Any) -> BLEDriverInterface:
     cls = driver_class(name)
     check_options(options, cls, f"driver {name!r}")
     return cls(**options)
+
+
+def entry_points(group: str) -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points as installed  # as long to import as half of this package
+
+    return installed(group=group)
 
 
 def _missing(entry: EntryPoint, error: ImportError) -> str:

@@ -16,6 +16,7 @@ from .errors import InterfaceStateError
 from .gatt import IDENTITY_CHAR_UUID, RX_CHAR_UUID, TX_CHAR_UUID
 from .node import Node
 from .peer import BLEPeerInterface
+from .recent_frames import RecentFrames
 from .settings import InterfaceSettings
 from .status import InterfaceStatus, status_of
 
@@ -40,6 +41,7 @@ class BLEInterface:
         on_peer_connected: called with a `BLEPeerInterface` before its first packet, on the owner's thread.
         on_peer_disconnected: called with it after its last.
         dropped: frames that belong to no peer, by reason.
+        recent_frames: the frames of packets that were just sent; for `BLEPeerInterface`.
 
     Raises:
         SettingError: a setting does not exist or has a bad value.
@@ -53,6 +55,7 @@ class BLEInterface:
         self.on_peer_connected: Callable[[BLEPeerInterface], Any] | None = None
         self.on_peer_disconnected: Callable[[BLEPeerInterface], Any] | None = None
         self.dropped: Counter[str] = Counter()
+        self.recent_frames = RecentFrames()
         self._node: Node | None = None
 
     def __str__(self) -> str:

@@ -119,10 +119,11 @@ class BLEPeerInterface:
 
     def flush(self) -> None:
         """Hand packets to the driver until there are no more or its queue is full; on the dispatcher."""
+        frames = self.interface.recent_frames
         while self.online and (packet := self._held or self._outbox.take()) is not None:
             self._held = packet
             try:
-                refused = self._driver.send_frames([self.link.address], self._fragmenter.fragment(packet))
+                refused = self._driver.send_frames([self.link.address], frames.of(packet, self._fragmenter))
             except (NotConnectedError, DriverStateError):
                 return  # the report that the link is gone is on its way, and perhaps another link takes over
             except FrameTooLargeError:

@@ -54,7 +54,7 @@ class PeerLink:
         role: the role this node plays.
         mtu: the ATT MTU in bytes.
         identity: what the peer says it is; None until it has.
-        state: see `ConnectionState`.
+        state: see `ConnectionState`; changed by `move`.
         since: when that state began.
         born: when the link came up.
         heard, sent: when something last came from the peer, and went to it.
@@ -68,7 +68,6 @@ class PeerLink:
         "_held_bytes",
         "_nonce",
         "_pinged",
-        "_state",
         "_unanswered",
         "address",
         "answers",
@@ -83,6 +82,7 @@ class PeerLink:
         "role",
         "sent",
         "since",
+        "state",
     )
 
     def __init__(self, address: str, max_packet: int, now: float, dropped: Counter[str]) -> None:
@@ -90,7 +90,7 @@ class PeerLink:
         self.role = Role.CENTRAL
         self.mtu = DEFAULT_MTU
         self.identity: bytes | None = None
-        self._state = ConnectionState.DIALLING
+        self.state = ConnectionState.DIALLING
         self.since = self.born = self.heard = self.sent = now
         self.probes = self.answers = False
         self.reassembler = Reassembler(max_packet)
@@ -104,14 +104,10 @@ class PeerLink:
     def __str__(self) -> str:
         return f"{self.address} as {self.role.value}"
 
-    @property
-    def state(self) -> ConnectionState:
-        return self._state
-
     def move(self, state: ConnectionState, now: float) -> None:
         """Enter another state."""
-        check_transition(self._state, state, self.address)
-        self._state, self.since = state, now
+        check_transition(self.state, state, self.address)
+        self.state, self.since = state, now
 
     def came_up(self, role: Role, mtu: int, now: float) -> None:
         """The driver has reported the link."""
@@ -164,8 +160,8 @@ class PeerLink:
 
     def deadline(self, now: float) -> float:
         """Return the time at which this link is to be looked at again."""
-        if self._state is not ConnectionState.ACTIVE:
-            return self.since + _TIME_IN[self._state]
+        if self.state is not ConnectionState.ACTIVE:
+            return self.since + _TIME_IN[self.state]
         at = min(self.sent + KEEPALIVE_INTERVAL, self.reassembler.deadline)
         if self.probes:
             at = min(at, self._ping_due())
@@ -181,6 +177,8 @@ class PeerLink:
         """Take one frame, of any kind and however broken; return the packet it completes, and what to answer."""
         self.heard = now
         self._unanswered = None
+        if type(frame) is not bytes:
+            frame = bytes(frame)  # of a driver that hands on what its library gave it, such as a bytearray
         if len(frame) > HEADER_SIZE:
             if frame == self.identity and not is_fragment(frame):
                 self.dropped["repeated_handshake"] += 1

@@ -37,7 +37,8 @@ class Sending(Linking[L]):
             self._require_started()
             links = [self._require_link(address) for address in addresses]
             limit = min((link.frame_size for link in links), default=0)
-            packet = tuple(check_frame(frame, limit, ", ".join(addresses)) for frame in frames) if links else ()
+            to = ", ".join(addresses)
+            packet = tuple([check_frame(frame, limit, to) for frame in frames]) if links else ()
             for link in links:
                 if not link.queue.offer(packet, SEND_QUEUE_BYTES):
                     full.append(link.address)

@@ -48,7 +48,7 @@ class MeshInvariants(MeshEvents):
         assert len(node.dropped) < 20
         for link in node.table.links.values():
             assert link._held_bytes <= 65_536
-            assert link.reassembler._size <= MAX_PACKET
+            assert link.reassembler.size <= MAX_PACKET
         for peer in self.hub.interface.peers:
             assert peer.waiting <= OUTBOX
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -129,3 +131,19 @@ def test_a_link_that_only_the_driver_knows_of_is_ended_when_it_speaks(world: Wor
     radio.send(alice.driver.address, b"a bare radio, 16")
     world.wait(lambda: alice.interface.peers, timeout=1)
     radio.stop()
+
+
+def test_a_driver_that_hands_on_bytearrays_mixes_nothing_up(world: World) -> None:
+    alice, bob = world.pair()
+    emit = bob.driver._emit
+
+    def hand_on(callback: Callable[..., Any] | None, *args: object) -> None:
+        emit(callback, *(bytearray(arg) if isinstance(arg, bytes) else arg for arg in args))
+
+    bob.driver._emit = hand_on  # type: ignore[method-assign]
+    packets = [bytes([n]) * size for n, size in enumerate((3, 100, 2000, 11, 8192))]
+    for packet in packets:
+        alice.peer(bob).process_outgoing(packet)
+    world.wait(lambda: len(bob.packets) == len(packets))
+    assert bob.packets == packets
+    assert all(type(packet) is bytes for packet in bob.packets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import Iterable
 
 import pytest
@@ -60,6 +61,43 @@ def test_every_dialect_of_a_packet_in_one_frame_is_understood(kind: int) -> None
 def test_fragments_of_any_size_are_accepted() -> None:
     frames = [b"\x01\x00\x00\x00\x03a", b"\x02\x00\x01\x00\x03" + b"b" * 507, b"\x03\x00\x02\x00\x03" + b"c" * 11]
     assert reassemble(frames) == [b"a" + b"b" * 507 + b"c" * 11]
+
+
+@given(st.lists(st.integers(1, 507), min_size=2, max_size=60), st.integers(-1, 3), st.data())
+def test_a_sender_may_cut_as_it_likes_within_the_bound(sizes: list[int], spare: int, data: st.DataObject) -> None:
+    """Frames that grow, shrink and are repeated: the packet comes out if it is within bounds, and never if not."""
+    packet = random.Random(sum(sizes)).randbytes(sum(sizes))
+    frames, at, total = [], 0, len(sizes)
+    for n, size in enumerate(sizes):
+        kind = 1 if n == 0 else 3 if n == total - 1 else 2
+        frames.append(bytes([kind]) + n.to_bytes(2, "big") + total.to_bytes(2, "big") + packet[at : at + size])
+        at += size
+    again = data.draw(st.integers(0, total - 1))
+    frames.insert(again, frames[again])
+    reassembler = Reassembler(max_packet=len(packet) + spare)
+    got = []
+    for frame in frames:
+        whole = reassembler.receive(frame, 0.0)
+        assert reassembler.size <= len(packet) + spare
+        got += [whole] if whole is not None else []
+    assert got == ([packet] if spare >= 0 else [])
+    assert not reassembler.is_open
+    assert (reassembler.dropped["too_long"] > 0) == (spare < 0)
+
+
+@pytest.mark.parametrize("size", [20, 23, 182, 512])
+def test_a_peer_that_stalls_costs_little_more_than_what_it_has_sent(size: int) -> None:
+    *frames, last = Fragmenter(size).fragment(bytes(8192))
+    reassemble([*frames, last])  # what is kept for all peers is not this one's
+    reassembler, worst = Reassembler(), 0
+    tracemalloc.start()
+    try:
+        for frame in frames:
+            reassembler.receive(frame[:1] + frame[1:], 0.0)  # a copy that nobody else holds, as from a radio
+            worst = max(worst, tracemalloc.get_traced_memory()[0] - reassembler.size)
+    finally:
+        tracemalloc.stop()
+    assert worst <= 1024
 
 
 # --- frames that were lost, repeated, mixed, broken -------------------------------------------------------------------

@@ -1,5 +1,5 @@
 """The scenarios; importing this registers all of them."""
 
-from . import contract, driver, examples, figures, links, mesh, smoke, survival, watchdog
+from . import contract, driver, examples, figures, links, mesh, smoke, speed, survival, watchdog
 
-__all__ = ["contract", "driver", "examples", "figures", "links", "mesh", "smoke", "survival", "watchdog"]
+__all__ = ["contract", "driver", "examples", "figures", "links", "mesh", "smoke", "speed", "survival", "watchdog"]
