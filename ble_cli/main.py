@@ -11,6 +11,8 @@ import click
 from ble_driver import BLEDriverError
 from ble_interface import BLEInterfaceError
 
+from .programs.command import UsageError
+
 #: Name: module with its `command`, and what the list of commands says of it, because a list must not import them all.
 COMMANDS = {
     "doctor": ("ble_cli.doctor.command", "Say what keeps Bluetooth from working, and what mends it."),
@@ -72,7 +74,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         click.echo("interrupted", err=True)
         return 130
-    except (BLEDriverError, BLEInterfaceError) as error:
+    except (UsageError, BLEDriverError, BLEInterfaceError) as error:
         click.echo(f"ble-interface: {' '.join(str(error).split())}", err=True)
         return 2
     except BrokenPipeError:

@@ -36,12 +36,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from _common.command_line import Command, Parser, count, seconds
-from _common.inbox import Inbox, Interrupted
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, count, run, seconds
 
+from ble_cli.programs.command import Command
+from ble_cli.programs.inbox import Inbox, Interrupted
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
 from ble_driver import BLEDriverInterface
 from ble_interface import BLEInterface, BLEPeerInterface, PeerGoneError
 

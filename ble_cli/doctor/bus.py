@@ -15,7 +15,7 @@ ADVERTISING = "org.bluez.LEAdvertisingManager1"
 DEVICE = "org.bluez.Device1"
 #: Seconds for everything: a bluetoothd that does not answer is a finding, not a reason to wait.
 PATIENCE = 5.0
-#: Where the bus is unless DBUS_SYSTEM_BUS_ADDRESS says otherwise (D-Bus Specification, Well-known Message Bus Instances).
+#: Where the bus is unless DBUS_SYSTEM_BUS_ADDRESS says otherwise (D-Bus Specification, System message bus).
 DEFAULT_SOCKET = "/var/run/dbus/system_bus_socket"
 
 Objects = Mapping[str, Mapping[str, Mapping[str, Any]]]

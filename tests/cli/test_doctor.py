@@ -169,7 +169,7 @@ def test_without_a_bus_that_is_what_is_seen(monkeypatch: pytest.MonkeyPatch, tmp
     assert look().trouble is not None
 
 
-# --- Reticulum ------------------------------------------------------------------------------------------------------------
+# --- Reticulum --------------------------------------------------------------------------------------------------------
 
 SECTION = "[interfaces]\n  [[Bluetooth]]\n    type = BLEInterface\n    enabled = yes\n    driver = mock\n"
 
@@ -206,7 +206,7 @@ def test_a_missing_or_foreign_interface_file_is_named(host: Host) -> None:
     assert "is not ours" in find(host, "reticulum-file").detail
 
 
-# --- the command ----------------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
 def test_json_has_every_check_and_the_exit_code_tells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

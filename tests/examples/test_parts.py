@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 import data_io
 import race
 import scan
-from _common.reporter import Reporter
 
+from ble_cli.programs.reporter import Reporter
 from ble_driver import BLEDevice
 
 

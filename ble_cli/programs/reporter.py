@@ -1,4 +1,4 @@
-"""What the examples tell: words for people, or one JSON object per line for programs.
+"""What programs tell: words for people, or one JSON object per line for programs.
 
 Each object has `event` and `time`, seconds since the start. The names of the events stay as they are, because programs
 rely on them: started, discovered, connecting, connected, failed, disconnected, error (trouble with the radio), sent,
