@@ -62,9 +62,9 @@ def radio_command(**attributes: Any) -> Callable[[Callable[[Command], int]], cli
 
 def _driver_in(args: Sequence[str]) -> str:
     """Return the driver's name before its options are known."""
-    for word, following in zip(args, [*args[1:], ""], strict=True):
-        if word == "--driver":
-            return following
+    for place, word in enumerate(args):
+        if word == "--driver" and place + 1 < len(args):
+            return args[place + 1]
         if word.startswith("--driver="):
             return word.partition("=")[2]
     return DEFAULT_DRIVER

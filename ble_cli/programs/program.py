@@ -50,7 +50,9 @@ class Program(ABC):
         )
 
     def report_started(self, text: str, **details: object) -> None:
-        driver, options = self._command.driver, self._command.driver_options
+        driver = self._command.driver
+        # The air of a mock driver is an object that says nothing to people or programs.
+        options = {key: value for key, value in self._command.driver_options.items() if key != "air"}
         self.reporter.report("started", f"{text} (driver {driver})", driver=driver, driver_options=options, **details)
 
     def start_driver(self) -> None:
@@ -79,16 +81,21 @@ def run(command: Command, program_type: type[Program]) -> int:
         sys.stdout, as_json=command.options.json, on_reader_gone=lambda: inbox.interrupt(signal.SIGTERM)
     )
     program = program_type(command, command.create_driver(), reporter, inbox)
-    try:
-        outcome = program.play()
-    except Interrupted as error:
-        outcome = interruption(error)
-    except (BLEDriverError, BLEInterfaceError) as error:
-        outcome = failure(str(error))
+    outcome = play(program)
     guard = end_within(CLOSE_TIME, reporter)
     program.close()
     guard.cancel()
     return finish(reporter, outcome)
+
+
+def play(program: Program) -> Outcome:
+    """Let a program do what it is for, until it is done, interrupted, or in trouble."""
+    try:
+        return program.play()
+    except Interrupted as error:
+        return interruption(error)
+    except (BLEDriverError, BLEInterfaceError) as error:
+        return failure(str(error))
 
 
 def finish(reporter: Reporter, outcome: Outcome) -> int:

@@ -32,6 +32,11 @@ class Reporter:
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
+    @property
+    def for_people(self) -> bool:
+        """Whether people read this."""
+        return not self._as_json
+
     def report(self, event: str, text: str | None, /, **details: object) -> None:
         """Tell one event.
 
