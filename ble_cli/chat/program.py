@@ -87,7 +87,7 @@ class Chat(Meeting):
             self.reporter.report("failed", f"not sent: a line has {MAX_TEXT} characters at most", number=None)
         elif text and not any(person.greeted for person in list(self.people.values())):
             self._unsent.append(text)
-            self.reporter.say("nobody is here yet; it is sent to the first who comes")
+            self.reporter.report("queued", "nobody is here yet; it is sent to the first who comes", text=text)
         elif text:
             self._say(text)
 

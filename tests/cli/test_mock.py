@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ble_cli.main import COMMANDS, group, run
+from ble_cli.main import COMMANDS, group
 
 from .running import command
 
@@ -68,9 +68,11 @@ def test_the_list_of_commands_fits_too() -> None:
         (["scna"], "No such command 'scna'"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments) == 2
-    assert line in capsys.readouterr().err
+def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str], line: str) -> None:
+    with command(tmp_path, *arguments) as refused:
+        assert refused.finish() == 2, refused
+    assert line in refused.errors[-1]
+    assert refused.output == ""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

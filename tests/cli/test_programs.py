@@ -47,7 +47,7 @@ def test_two_people_chat(tmp_path: Path, on_air: OnAir) -> None:
 def test_a_chat_with_nobody_says_so(tmp_path: Path, on_air: OnAir) -> None:
     with command(tmp_path, "chat", *on_air, stdin=subprocess.PIPE) as alone:
         type_line(alone, "hello?")
-        alone.expect("started")
+        alone.expect("queued", text="hello?")
         assert alone.end_by(signal.SIGTERM)[0] == 1, alone
     assert alone.expect("done", ok=False)["reason"] == "1 texts have reached nobody"
 
