@@ -124,8 +124,9 @@ class Receive(Meeting):
         while (happening := self.get(deadline)) is not None:
             if isinstance(happening, Left) and happening.person is self._from:
                 self._from = None
-            elif isinstance(happening, Heard) and self._from in (None, happening.person):
-                deadline = time.monotonic() + self.options.timeout
+            elif isinstance(happening, Heard):
+                if happening.person is self._from:
+                    deadline = time.monotonic() + self.options.timeout
                 with contextlib.suppress(Nonsense):
                     if (outcome := self._hear(happening.person, happening.packet)) is not None:
                         return outcome
@@ -148,10 +149,14 @@ class Receive(Meeting):
         name, size, digest = fields(body, name=str, bytes=int, sha256=str)
         if not 0 < size <= MAX_SIZE:
             raise Nonsense
-        self._from = person
         if self._sink is not None and self._offered == (name, size, digest):
+            self._from = person  # over a new link, perhaps before the end of the old one was noticed
             self._in.continue_over(person.send)
             return None
+        if self._from is not None:
+            person.send(ANSWER + json.dumps({"ok": False, "text": "another file is coming in"}).encode())
+            return None
+        self._from = person
         try:
             self._forget()
             self._sink = Sink(self._directory, name)
