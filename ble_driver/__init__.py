@@ -14,6 +14,7 @@ from .errors import (
     ConnectCancelledError,
     ConnectTimeoutError,
     DataTypeError,
+    DispatcherBlockedError,
     DriverStateError,
     FrameTooLargeError,
     InvalidAddressError,
@@ -24,6 +25,7 @@ from .errors import (
     InvalidUUIDError,
     LinkError,
     MissingExtraError,
+    NoAnswerError,
     NotConnectedError,
     NotOurServiceError,
     OwnIdentityError,
@@ -37,6 +39,7 @@ from .exclusive_control import (
     ExclusiveControlStatus,
     ExclusiveControlTimeoutError,
     OperationLock,
+    ScanPasses,
     Turn,
     WaitEvents,
 )
@@ -45,6 +48,9 @@ from .interface import BLEDriverInterface
 from .links import Link, Packet
 from .notifications import NotificationManager, NotifyingClient, SubscribeError, Subscription
 from .reconnect_policy import ReconnectPolicy
+from .recovery import RecoveryStatus
+from .status import DriverStatus, RadioStatus
+from .tasks import within
 from .types import BLEDevice, DriverState, Role
 from .virtual_dispatcher import VirtualDispatcher
 from .watchdog import Watchdog, WatchdogLevels
@@ -66,9 +72,11 @@ __all__ = [
     "ConnectTimeoutError",
     "DataTypeError",
     "Dispatcher",
+    "DispatcherBlockedError",
     "DispatcherClosedError",
     "DriverState",
     "DriverStateError",
+    "DriverStatus",
     "ExclusiveControlManager",
     "ExclusiveControlStatus",
     "ExclusiveControlTimeoutError",
@@ -83,6 +91,7 @@ __all__ = [
     "Link",
     "LinkError",
     "MissingExtraError",
+    "NoAnswerError",
     "NotConnectedError",
     "NotOurServiceError",
     "NotificationManager",
@@ -92,8 +101,11 @@ __all__ = [
     "Packet",
     "PeerRefusedError",
     "RadioError",
+    "RadioStatus",
     "ReconnectPolicy",
+    "RecoveryStatus",
     "Role",
+    "ScanPasses",
     "SendQueueFull",
     "SubscribeError",
     "Subscription",
@@ -116,4 +128,5 @@ __all__ = [
     "driver_class",
     "frame_size",
     "normalise_address",
+    "within",
 ]

@@ -52,6 +52,7 @@ class AsyncDispatcher(LoopDispatcher):
             if self._loop is loop:  # a callback may have closed this one, and somebody started the next already
                 self._loop = self._thread_id = None
             loop.close()
+            self._end_submitted(loop)
 
     def close(self, timeout: float = 2.0) -> None:
         with self._lock:
@@ -63,9 +64,13 @@ class AsyncDispatcher(LoopDispatcher):
             return  # called from a callback: the loop ends as soon as that returns
         thread.join(timeout)
         if thread.is_alive():
-            frame = sys._current_frames().get(thread.ident or 0)
-            where = "".join(traceback.format_stack(frame)) if frame else "(unknown)"
+            where = _stack_of(thread)
             logger.error("dispatcher %r did not end within %.1f s; it is blocked in\n%s", self._name, timeout, where)
+
+    def where(self) -> str:
+        """Return the call stack of the dispatcher's thread at this moment, for people; from another thread."""
+        thread = self._thread
+        return _stack_of(thread) if thread is not None else "(it does not run)"
 
     def _begin_shutdown(self, timeout: float) -> None:
         self.spawn(self._shutdown(timeout))
@@ -83,18 +88,6 @@ class AsyncDispatcher(LoopDispatcher):
     def is_current(self) -> bool:
         return self.owns_thread
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        """Run a coroutine on the dispatcher, from any thread or loop; the future carries result and exception.
-
-        Raises:
-            DispatcherClosedError: the dispatcher does not run.
-        """
-        try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        except RuntimeError as error:
-            coroutine.close()
-            raise DispatcherClosedError("the dispatcher has been closed") from error
-
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         if self.is_current:
             coroutine.close()
@@ -107,9 +100,16 @@ class AsyncDispatcher(LoopDispatcher):
                 return future.result()
             future.cancel()
             raise TimeoutError(f"not done within {timeout} s") from None
+        except concurrent.futures.CancelledError:
+            raise DispatcherClosedError("the dispatcher was closed before it was done") from None
 
     def create_worker(self, name: str) -> Worker:
         return ThreadWorker(name)
+
+
+def _stack_of(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)) if frame else "(unknown)"
 
 
 class ThreadWorker(Worker):

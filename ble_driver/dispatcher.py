@@ -7,6 +7,7 @@ that the test itself drives (`VirtualDispatcher`).
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
@@ -88,6 +89,27 @@ class Dispatcher(ABC):
     @abstractmethod
     def spawn(self, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Run a coroutine as a task of the dispatcher and log what it raises; only from the dispatcher itself."""
+
+    @abstractmethod
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run a coroutine on the dispatcher, from any thread or loop, itself included; do not block on it there.
+
+        Returns:
+            A future that carries result or exception; `asyncio.wrap_future` makes it awaitable in any loop. Cancelling
+            it cancels the coroutine. An exception that nobody has taken from it by the time it is dropped is logged.
+            When the dispatcher closes, it is cancelled.
+
+        Raises:
+            DispatcherClosedError: the dispatcher does not run.
+        """
+
+    @abstractmethod
+    async def sleep(self, delay: float) -> None:
+        """Let `delay` seconds of this dispatcher's time pass; from any loop.
+
+        Raises:
+            DispatcherClosedError: the dispatcher does not run, or was closed meanwhile.
+        """
 
     @abstractmethod
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:

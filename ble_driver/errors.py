@@ -76,6 +76,14 @@ class RadioError(BLEDriverError):
     """The radio (adapter, daemon, operating system) cannot do what it was asked; reported by ``on_error``."""
 
 
+class NoAnswerError(RadioError):
+    """The radio did not answer a command in time. Opening it anew may help where trying again would not."""
+
+
+class DispatcherBlockedError(BLEDriverError):
+    """A callback did not return for so long that the radio was not looked after; reported once it has returned."""
+
+
 class LinkError(BLEDriverError, ConnectionError):
     """Base of the reasons why an attempt to connect ended without a link."""
 

@@ -1,7 +1,7 @@
 """The contract between a mesh protocol and a Bluetooth LE radio.
 
 Whoever implements `BLEDriverInterface` gives the protocol a radio; whoever calls it needs to know no other. The rules
-below are checked by one test suite that every driver must pass (`tests/contract`):
+below are checked by one test suite that every driver must pass (`ble_testing.contract`):
 
 * Methods may be called from any thread and from any callback, and do not block. Only `stop` waits, within bounds.
 * Callbacks run on the driver's dispatcher, one at a time, never inside a method call and never while a lock is held.
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 from .address import AddressType
 from .dispatcher import Dispatcher
 from .errors import BLEDriverError, LinkError, SendQueueFull
+from .status import DriverStatus
 from .types import BLEDevice, DriverState, Role
 
 #: What may be sent: anything that is plainly bytes; it is copied if its owner could change it.
@@ -111,6 +112,15 @@ class BLEDriverInterface(ABC):
     def local_address_type(self) -> AddressType:
         """Whether `local_address` is public or random; unknown if the platform does not say."""
         return AddressType.UNKNOWN
+
+    def get_status(self) -> DriverStatus:
+        """Return what there is to know, as plain values for people and for JSON; from any thread, started or not."""
+        return {
+            "state": [state.name.lower() for state in DriverState if state & self.state and state.name],
+            "address": self.local_address,
+            "connected": self.connected_peers,
+            "connecting": self.connecting_peers,
+        }
 
     # --- being found and finding --------------------------------------------------------------------------------------
 

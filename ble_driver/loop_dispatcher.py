@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from .dispatcher import Dispatcher, DispatcherClosedError, Timer, call_isolated
+from .dispatcher import Dispatcher, DispatcherClosedError, T, Timer, call_isolated
+from .submitted import Submitted
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ class LoopDispatcher(Dispatcher):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread_id: int | None = None
         self._tasks: set[asyncio.Task[object]] = set()
+        self._submitted: dict[Submitted[Any], asyncio.AbstractEventLoop] = {}
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -92,6 +96,45 @@ class LoopDispatcher(Dispatcher):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a task of the dispatcher raised: %r", task, exc_info=error)
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        future = Submitted(coroutine)
+        try:
+            loop = self.loop
+            self._submitted[future] = loop  # before it is posted: what the loop does not come to ends with the loop
+            loop.call_soon_threadsafe(future.begin, loop)
+        except RuntimeError as error:  # DispatcherClosedError is one
+            self._submitted.pop(future, None)
+            coroutine.close()
+            raise DispatcherClosedError("the dispatcher is not running, or has been closed") from error
+        future.add_done_callback(self._submitted_done)
+        return future
+
+    def _submitted_done(self, future: concurrent.futures.Future[Any]) -> None:
+        assert isinstance(future, Submitted)
+        self._submitted.pop(future, None)
+        if future.cancelled():
+            with contextlib.suppress(DispatcherClosedError):
+                self.call_soon(future.cancel_task)
+
+    def _end_submitted(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop has ended: let nobody wait for what it has not come to."""
+        for future, its_loop in list(self._submitted.items()):
+            if its_loop is loop:
+                future.abandon()
+
+    async def sleep(self, delay: float) -> None:
+        loop = self.loop
+        if asyncio.get_running_loop() is loop:
+            await asyncio.sleep(delay)
+            return
+        future = self.submit(asyncio.sleep(delay))
+        try:
+            await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._loop is not loop:
+                raise DispatcherClosedError("the dispatcher was closed meanwhile") from None
+            raise
 
     async def _cancel_tasks(self, timeout: float) -> None:
         """Cancel every task of the loop but this one; name those that do not end in time."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from .checks import as_bytes, check_seconds
 from .errors import BLEDriverError, DriverStateError, LinkError
+from .tasks import finished_within
 
 logger = logging.getLogger(__name__)
 
@@ -281,25 +282,13 @@ class NotificationManager:
             logger.warning("cannot unsubscribe from %s: %r", channel.name, error)
 
     async def _bounded(self, call: Awaitable[object]) -> None:
-        """Await a radio call for `timeout` seconds; not by `wait_for`, which waits for a call that ignores its end."""
-        task = asyncio.ensure_future(call)
-        try:
-            done, _ = await asyncio.wait({task}, timeout=self._timeout)
-        finally:
-            if not task.done():
-                task.cancel()
-                task.add_done_callback(_forget)
-        if not done:
+        """Await a radio call for `timeout` seconds."""
+        task = await finished_within(self._timeout, call)
+        if task is None:
             raise TimeoutError(f"no answer within {self._timeout} s")
         if task.cancelled():  # by the client, not by us: to pass that on would end our own task
             raise LinkError("the client gave the call up")
         task.result()
-
-
-def _forget(task: asyncio.Future[object]) -> None:
-    """Take note of how an abandoned call ended, so that asyncio does not complain that nobody did."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def _settle(channels: list[_Channel]) -> None:

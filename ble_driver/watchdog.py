@@ -31,6 +31,7 @@ class Watchdog:
         callback: what to call; see `set_callback`.
         clock: a monotonic time in seconds. It says how old the last feed is; the pause between two looks is real.
         name: the thread's name, as debuggers show it, and that of the watchdog in the log.
+        log_level: of the line in the log that tells of a starvation.
 
     Raises:
         InvalidOptionError: a duration is not above 0.
@@ -44,7 +45,9 @@ class Watchdog:
         *,
         clock: Callable[[], float] = time.monotonic,
         name: str = "ble-watchdog",
+        log_level: int = logging.WARNING,
     ) -> None:
+        self._log_level = log_level
         self._timeout = check_seconds("timeout", timeout)
         self._interval = check_seconds("interval", interval)
         self._callback = callback
@@ -90,7 +93,7 @@ class Watchdog:
                 return False
             self._fired = True
             callback = self._callback
-        logger.warning("%s has not been fed for %.1f s", self._name, hungry)
+        logger.log(self._log_level, "%s has not been fed for %.1f s", self._name, hungry)
         if callback is not None:
             try:
                 callback()

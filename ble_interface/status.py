@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypedDict
 
+from ble_driver import DriverStatus
+
 from .states import ConnectionState
 from .traffic import Traffic
 
@@ -42,7 +44,8 @@ class PeerStatus(TrafficStatus):
 
 class InterfaceStatus(TypedDict):
     """The interface. `links` counts links and attempts by state; `dials` counts attempts to connect, `failed_dials`
-    those that ended without a link; `totals` includes peers that are gone."""
+    those that ended without a link; `totals` includes peers that are gone; `driver` is what the radio tells of itself.
+    """
 
     name: str
     identity: str | None
@@ -53,6 +56,7 @@ class InterfaceStatus(TypedDict):
     failed_dials: int
     peers: list[PeerStatus]
     totals: TrafficStatus
+    driver: DriverStatus
 
 
 def status_of(interface: BLEInterface, node: Node | None) -> InterfaceStatus:
@@ -77,6 +81,7 @@ def status_of(interface: BLEInterface, node: Node | None) -> InterfaceStatus:
         "failed_dials": node.failed_dials if node is not None else 0,
         "peers": [_peer_status(node, peer) for peer in peers] if node is not None else [],
         "totals": _traffic_status(totals),
+        "driver": interface.driver.get_status(),
     }
 
 

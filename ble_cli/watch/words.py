@@ -45,6 +45,8 @@ def node_lines(status: Mapping[str, Any]) -> list[str]:
         f"  in {size(totals['rx_bytes'])} ({totals['rx_packets']} packets), "
         f"out {size(totals['tx_bytes'])} ({totals['tx_packets']} packets)",
     ]
+    if (trouble := status["driver"].get("error")) is not None:
+        lines.append(f"  radio: {trouble}")
     if totals["dropped"]:
         lines.append("  dropped: " + ", ".join(f"{count} {why}" for why, count in totals["dropped"].items()))
     return lines

@@ -112,7 +112,7 @@ class BlueZ:
             await self._call(
                 "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", "s", [rule]
             )
-        objects = (await self._call(SERVICE, "/", OBJECT_MANAGER, "GetManagedObjects"))[0]
+        objects = await self.objects()
         if ADAPTER not in objects.get(self.path, {}):
             there = sorted(path.rpartition("/")[2] for path, parts in objects.items() if ADAPTER in parts)
             raise RadioError(f"there is no adapter {self.adapter}; there is: {', '.join(there) or 'none'}")
@@ -120,7 +120,7 @@ class BlueZ:
         if not properties["Powered"].value:
             if not power_on:
                 raise AdapterOffError(f"the adapter {self.adapter} is off; it is awaited: bluetoothctl power on")
-            await self._set(self.path, ADAPTER, "Powered", Variant("b", True))
+            await self.set_powered(True)
         self.address = properties["Address"].value
         self.address_type = properties["AddressType"].value if "AddressType" in properties else "public"
         for path, parts in objects.items():
@@ -128,6 +128,20 @@ class BlueZ:
             if path.startswith(f"{self.path}/") and device and device["Connected"].value and service in _uuids(device):
                 with contextlib.suppress(RadioError):
                     await self.disconnect(address_of(path))
+
+    async def objects(self) -> dict[str, dict[str, dict[str, Variant]]]:
+        """Return all that bluetoothd has: by path and interface, the properties. Raises RadioError."""
+        (objects,) = await self._call(SERVICE, "/", OBJECT_MANAGER, "GetManagedObjects")
+        return dict(objects)
+
+    async def is_powered(self) -> bool:
+        """Ask bluetoothd whether the adapter is on, which it answers as long as it works. Raises RadioError."""
+        (powered,) = await self._call(SERVICE, self.path, PROPERTIES, "Get", "ss", [ADAPTER, "Powered"])
+        return bool(powered.value)
+
+    async def set_powered(self, on: bool) -> None:
+        """Switch the adapter on or off. Raises RadioError."""
+        await self._set(self.path, ADAPTER, "Powered", Variant("b", on))
 
     async def daemon_pid(self) -> int:
         """Return the process id of bluetoothd. Raises RadioError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from ble_driver import (
     Role,
     check_seconds,
     frame_size,
+    within,
 )
 
 from . import bearers
@@ -28,6 +30,7 @@ from .centrals import UNHEARD_TIME, Centrals
 from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
 from .overheard import Overheard
+from .power import power_cycle
 from .scanner import Found, PowerMode, Scanner
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 UNPAUSED_ATTEMPT = 3
 #: How often a connection is opened within one attempt: bluetoothd takes two seconds to end one, of ten.
 LINK_ATTEMPTS = 2
+#: Seconds in which links and scan are ended when the radio is closed: bluetoothd takes 2 for a link.
+PARTING_TIME = 2.4
 
 
 @dataclass
@@ -111,7 +116,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._exclusive,
             self._dispatcher,
             self._report_device,
-            self._on_scan_failed,
+            self._report_scan_failed,
         )
         central = Central(
             self._adapter,
@@ -150,11 +155,30 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._centrals.clear()
         if radio is not None:
             # Together, because bluetoothd takes two seconds for each disconnect.
-            await asyncio.gather(
+            await _in_time(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
             )
             await radio.server.close()
             await radio.bluez.close()
+
+    async def _check_radio(self) -> None:
+        await self._there().bluez.is_powered()
+
+    async def _power_cycle(self) -> None:
+        assert self._uuids is not None
+        bluez = BlueZ(self._adapter, lambda *_: None, lambda _: None)
+        try:
+            await bluez.open(self._uuids.service, power_on=not self._switched_off)
+            await power_cycle(bluez, self._uuids.service)
+        finally:
+            await bluez.close()
+
+    @property
+    def _remedy(self) -> str:
+        return (
+            "sudo systemctl restart bluetooth; if that does not help, pull the adapter out and plug it in again, "
+            "or start the machine anew"
+        )
 
     def _there(self) -> _Radio:
         if self._radio is None:
@@ -166,11 +190,6 @@ class BleakDriver(BaseDriver[BlueZLink]):
     async def _set_scanning(self, on: bool) -> None:
         scanner = self._there().scanner
         await (scanner.start() if on else scanner.stop())
-
-    def _on_scan_failed(self, error: RadioError) -> None:
-        self._report_error(error)
-        self._scanning = False  # so that it is tried again
-        self._kick()
 
     async def _set_advertising(self, on: bool) -> None:
         server = self._there().server
@@ -318,3 +337,11 @@ async def _end(bluez: BlueZ, address: str) -> None:
         await bluez.disconnect(address)
     except RadioError as error:  # it is not connected any more
         logger.debug("disconnecting %s: %s", address, error)
+
+
+async def _in_time(*partings: Awaitable[object]) -> None:
+    """Await what makes the end a good one, but not longer than bluetoothd needs if it works."""
+    try:
+        await within(PARTING_TIME, asyncio.gather(*partings))
+    except TimeoutError:
+        logger.warning("bluetoothd does not answer; it is left without a word")

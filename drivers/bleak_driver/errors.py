@@ -9,7 +9,7 @@ from typing import TypeVar
 import dbus.exceptions
 from bleak.exc import BleakError
 
-from ble_driver import RadioError
+from ble_driver import NoAnswerError, RadioError
 
 from .remedies import REMEDIES
 
@@ -48,6 +48,7 @@ async def obeyed(command: Awaitable[T], what: str) -> T:
     """Await a command to BlueZ.
 
     Raises:
+        NoAnswerError: bluetoothd did not answer in time.
         RadioError: it failed; the message says what to do.
     """
     try:
@@ -55,5 +56,7 @@ async def obeyed(command: Awaitable[T], what: str) -> T:
     except dbus.exceptions.DBusException as error:
         name = str(error.get_dbus_name())
         raise RadioError(f"BlueZ cannot {what}: {REMEDIES.get(name, name)} ({error.get_dbus_message()})") from error
+    except asyncio.TimeoutError as error:
+        raise NoAnswerError(f"bluetoothd does not answer when it is to {what}") from error
     except BLEAK_ERRORS as error:
         raise RadioError(f"BlueZ cannot {what}: {str(error) or type(error).__name__}") from error

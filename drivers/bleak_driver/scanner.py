@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -15,7 +15,7 @@ from bleak import BleakScanner
 from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.backends.scanner import AdvertisementData
 
-from ble_driver import AddressType, BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError
+from ble_driver import AddressType, BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError, ScanPasses
 
 from .errors import BLEAK_ERRORS, obeyed, past_races
 
@@ -72,58 +72,35 @@ class Scanner:
     ) -> None:
         self._adapter = adapter
         self._service = service
-        self._mode = mode
-        self._control = control
-        self._dispatcher = dispatcher
         self._on_device = on_device
-        self._on_failed = on_failed
-        self._task: asyncio.Task[object] | None = None
+        self._passes = ScanPasses(control, dispatcher.spawn, self._scan, on_failed, on=mode.value[0], off=mode.value[1])
         self._found: OrderedDict[str, Found] = OrderedDict()
 
     async def start(self) -> None:
         """Scan until told otherwise. Raises RadioError if that cannot be begun."""
-        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._task = self._dispatcher.spawn(self._run(begun))
-        try:
-            await begun
-        except BaseException:
-            await self.stop()
-            raise
+        await self._passes.start()
 
     async def stop(self) -> None:
         """Scan no more; harmless if it does not."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        await self._passes.stop()
 
-    async def _run(self, begun: asyncio.Future[None]) -> None:
-        on, off = self._mode.value
-        while True:
-            async with self._control.scan_pass(math.inf) as turn:
-                scanner = BleakScanner(
-                    self._on_advertisement,
-                    service_uuids=[self._service],
-                    bluez={"adapter": self._adapter, "filters": {"DuplicateData": True}},
-                )
-                try:
-                    # A race is, for example, a scan that bluetoothd has not ended yet.
-                    await past_races(lambda: obeyed(scanner.start(), "start scanning"))  # noqa: B023 - awaited here
-                    if not begun.done():
-                        begun.set_result(None)
-                    await turn.wait_for_stop(on)
-                except RadioError as error:
-                    if begun.done():
-                        self._on_failed(error)
-                    else:
-                        begun.set_exception(error)
-                    return
-                finally:
-                    try:
-                        await scanner.stop()
-                    except BLEAK_ERRORS as error:
-                        logger.debug("stopping the scanner: %r", error)  # with bluetoothd gone nothing is to be stopped
-            await asyncio.sleep(off)
+    @asynccontextmanager
+    async def _scan(self) -> AsyncIterator[None]:
+        """Scan for as long as the context lasts."""
+        scanner = BleakScanner(
+            self._on_advertisement,
+            service_uuids=[self._service],
+            bluez={"adapter": self._adapter, "filters": {"DuplicateData": True}},
+        )
+        try:
+            # A race is, for example, a scan that bluetoothd has not ended yet.
+            await past_races(lambda: obeyed(scanner.start(), "start scanning"))
+            yield
+        finally:
+            try:
+                await scanner.stop()
+            except BLEAK_ERRORS as error:
+                logger.debug("stopping the scanner: %r", error)  # with bluetoothd gone nothing is to be stopped
 
     def _on_advertisement(self, device: FoundDevice, advertisement: AdvertisementData) -> None:
         if self._service not in (uuid.lower() for uuid in advertisement.service_uuids):

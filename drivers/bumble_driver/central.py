@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from bumble.device import Connection, Device, Peer
 from ble_driver import (
     IDENTITY_LENGTH,
     MAX_MTU,
+    ExclusiveControlManager,
     GattUUIDs,
     LinkError,
     NotOurServiceError,
@@ -31,15 +33,15 @@ ABANDON_TIMEOUT = 1.0
 
 
 class Initiator:
-    """Opens connections, one at a time, because a controller can do no more.
+    """Opens connections, one at a time and not while it scans, because many a controller can do no more.
 
     bumble's own `Device.connect` takes whatever connection comes next for the one it asked for, be it another peer's
     to us, and does not give up an absent peer when it is cancelled. So this talks to the controller itself.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, control: ExclusiveControlManager) -> None:
         self._device = device
-        self._turn = asyncio.Lock()
+        self._control = control
         # bumble looks here to learn which of our addresses a connection that we opened was opened with.
         device.connect_own_address_type = hci.OwnAddressType.RANDOM
 
@@ -49,7 +51,7 @@ class Initiator:
         Raises:
             LinkError: the controller refuses, or reports a failure.
         """
-        async with self._turn:
+        async with self._control.client_operation(math.inf):  # the attempt as a whole has its time
             outcome: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
 
             def on_connection(connection: Connection) -> None:

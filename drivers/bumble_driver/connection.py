@@ -62,12 +62,20 @@ def link_errors(what: str) -> Iterator[None]:
         raise LinkError(f"{what}: {error!r}") from error
 
 
+def lives(connection: Connection) -> bool:
+    """Whether the connection has not ended."""
+    return connection.device.connections.get(connection.handle) is connection
+
+
 async def unless_lost(connection: Connection, coroutine: Coroutine[Any, Any, T]) -> T:
     """Await something that needs the connection, but no longer than the connection lives.
 
     Raises:
         PeerRefusedError: the connection was lost meanwhile.
     """
+    if not lives(connection):  # it ended before anybody could listen: no event will come any more
+        coroutine.close()
+        raise PeerRefusedError("the link was lost")
     lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def on_disconnection(reason: int) -> None:
@@ -127,7 +135,7 @@ async def _flow(queue: DataPacketQueue) -> None:
 
 async def disconnect(connection: Connection, timeout: float) -> None:
     """End a connection within `timeout` seconds; harmless if it has ended."""
-    if connection.device.connections.get(connection.handle) is connection:
+    if lives(connection):
         try:
             await asyncio.wait_for(connection.disconnect(), timeout)
         except (core.BaseBumbleError, asyncio.TimeoutError) as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bumble import hci
@@ -21,14 +22,17 @@ from ble_driver import (
     BLEDevice,
     InvalidOptionError,
     LinkError,
+    NoAnswerError,
     RadioError,
     Role,
+    ScanPasses,
     check_mtu,
     normalise_address,
+    within,
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import BumbleLink, disconnect, link_errors, room_to_send, unless_lost
+from .connection import BumbleLink, disconnect, link_errors, lives, room_to_send, unless_lost
 from .peripheral import (
     UNHEARD_TIMEOUT,
     GattService,
@@ -81,6 +85,7 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         self._service: GattService | None = None
         self._inbound: dict[Connection, BumbleLink] = {}
         self._address_types: OrderedDict[str, AddressType] = OrderedDict()
+        self._passes = ScanPasses(self._exclusive, self._dispatcher.spawn, self._scan, self._report_scan_failed)
 
     @property
     def local_address(self) -> str | None:
@@ -94,28 +99,28 @@ class BumbleDriver(BaseDriver[BumbleLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
-        try:
-            self._transport = await asyncio.wait_for(open_tcp_client_transport(self._radio), POWER_TIMEOUT)
-        except (OSError, asyncio.TimeoutError) as error:
-            raise RadioError(
-                f"no radio answers at {self._radio} ({error}): start one with python -m drivers.bumble_driver.radio"
-            ) from error
-        device = Device.with_hci("ble", self._address, self._transport.source, self._transport.sink)
+        transport = self._transport = await self._attach()
+        device = Device.with_hci("ble", self._address, transport.source, transport.sink)
         device.gatt_server.max_mtu = self._mtu
         self._service = GattService(self._uuids, lambda: self._identity, self._on_write, self._on_subscription)
         device.add_service(self._service.service)
         device.on(Device.EVENT_ADVERTISEMENT, self._on_advertisement)
         device.on(Device.EVENT_CONNECTION, self._on_connection)
-        try:
-            await asyncio.wait_for(device.power_on(), POWER_TIMEOUT)
-        except (BaseBumbleError, OSError, asyncio.TimeoutError) as error:
-            raise RadioError(f"the radio at {self._radio} cannot be set up: {error!r}") from error
-        self._initiator = Initiator(device)
+        await self._obeyed(device.power_on(), "be set up")
+        self._initiator = Initiator(device, self._exclusive)
         self._device = device
-        self._transport.source.terminated.add_done_callback(self._on_radio_gone)
+        transport.source.terminated.add_done_callback(lambda _: self._on_radio_gone(transport))
 
-    def _on_radio_gone(self, _: object) -> None:
-        if self._device is not None:
+    async def _attach(self) -> Transport:
+        try:
+            return await within(POWER_TIMEOUT, open_tcp_client_transport(self._radio))
+        except (OSError, TimeoutError) as error:
+            raise RadioError(
+                f"no radio answers at {self._radio} ({error}): start one with python -m drivers.bumble_driver.radio"
+            ) from error
+
+    def _on_radio_gone(self, transport: Transport) -> None:
+        if self._device is not None and self._transport is transport:
             self._dispatcher.spawn(self._radio_gone())
 
     async def _radio_gone(self) -> None:
@@ -127,43 +132,79 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         transport, self._transport = self._transport, None
         self._initiator = self._service = None
         self._inbound.clear()
-        if device is not None and transport is not None and not transport.source.terminated.done():
-            # Peers would notice only after the supervision timeout: so part from them.
-            partings = [disconnect(connection, LEAVE_TIMEOUT) for connection in device.connections.values()]
-            await asyncio.gather(*partings, return_exceptions=True)
-        if transport is not None:
+        try:
+            await self._passes.stop()
+            if device is not None and transport is not None and not transport.source.terminated.done():
+                # Peers would notice only after the supervision timeout: so part from them.
+                partings = [disconnect(connection, LEAVE_TIMEOUT) for connection in device.connections.values()]
+                await asyncio.gather(*partings, return_exceptions=True)
+        finally:
+            if transport is not None:
+                await transport.close()
+
+    async def _check_radio(self) -> None:
+        command = self._require_device().send_sync_command(hci.HCI_Read_BD_ADDR_Command())
+        await self._obeyed(command, "tell its address")
+
+    async def _power_cycle(self) -> None:
+        """Reset the controller, which ends everything that it does (Core Spec 5.4, Vol 4, Part E, 7.3.2)."""
+        transport = await self._attach()
+        try:
+            host = Device.with_hci("ble", self._address, transport.source, transport.sink).host
+            await self._obeyed(host.send_sync_command(hci.HCI_Reset_Command()), "be reset")
+        finally:
             await transport.close()
+
+    @property
+    def _remedy(self) -> str:
+        return "end the radio daemon and start it again: python -m drivers.bumble_driver.radio"
 
     def _require_device(self) -> Device:
         if self._device is None:
             raise RadioError(f"there is no radio at {self._radio}")
         return self._device
 
+    async def _obeyed(self, command: Coroutine[Any, Any, object], what: str) -> None:
+        """Await a command to the controller; bumble would wait for ever for the answer of one that is gone."""
+        try:
+            await within(POWER_TIMEOUT, command)
+        except TimeoutError as error:
+            raise NoAnswerError(f"the radio at {self._radio} does not answer when it is to {what}") from error
+        except (BaseBumbleError, OSError) as error:
+            raise RadioError(f"the radio at {self._radio} cannot {what}: {error!r}") from error
+
     # --- being found and finding --------------------------------------------------------------------------------------
 
     async def _set_scanning(self, on: bool) -> None:
+        await (self._passes.start() if on else self._passes.stop())
+
+    @asynccontextmanager
+    async def _scan(self) -> AsyncIterator[None]:
+        """Scan for as long as the context lasts."""
         device = self._require_device()
         # bumble looks at this from the first report on, but sets it only after the scan has begun.
         device.scanning_is_passive = True
-        if on:
+        try:
             command = device.start_scanning(
                 legacy=True, active=False, scan_interval=SCAN_INTERVAL, scan_window=SCAN_INTERVAL
             )
-        else:
-            command = device.stop_scanning(legacy=True)
-        await _obeyed(command, f"{'start' if on else 'stop'} scanning")
+            await self._obeyed(command, "start scanning")
+            yield
+        finally:
+            if self._device is device:
+                await self._obeyed(device.stop_scanning(legacy=True), "stop scanning")
 
     async def _set_advertising(self, on: bool) -> None:
         device = self._require_device()
         assert self._uuids is not None
-        await _obeyed(device.stop_advertising(), "stop advertising")
+        await self._obeyed(device.stop_advertising(), "stop advertising")
         if on:
             command = device.start_advertising(
                 advertising_data=advertising_data(self._uuids.service, self._device_name),
                 advertising_interval_min=ADVERTISING_INTERVAL,
                 advertising_interval_max=ADVERTISING_INTERVAL,
             )
-            await _obeyed(command, "start advertising")
+            await self._obeyed(command, "start advertising")
 
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         if self._uuids is None or not advertises(advertisement, self._uuids.service):
@@ -213,7 +254,8 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             return
         # Legacy advertising ends with each connection (Core Spec 5.4, Vol 6, Part B, 4.4.2.4).
         self._report_advertising_ended()
-        self._dispatcher.call_later(UNHEARD_TIMEOUT, self._end_unheard, connection)
+        timer = self._dispatcher.call_later(UNHEARD_TIMEOUT, self._end_unheard, connection)
+        connection.on(connection.EVENT_DISCONNECTION, lambda _: timer.cancel())  # else it keeps what is gone alive
 
     def _end_unheard(self, connection: Connection) -> None:
         """End a connection by which nobody has said anything."""
@@ -233,7 +275,8 @@ class BumbleDriver(BaseDriver[BumbleLink]):
     def _heard(self, connection: Connection) -> BumbleLink | None:
         """Return the link of a central that has subscribed or written: the first time, that makes it one."""
         link = self._inbound.get(connection)
-        if link is None and self._device is not None:
+        # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
+        if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
             link = BumbleLink(address, Role.PERIPHERAL, min(connection.att_mtu, MAX_MTU), connection=connection)
             if not self._report_link(link):
@@ -263,14 +306,6 @@ class BumbleDriver(BaseDriver[BumbleLink]):
 
     async def _close_link(self, link: BumbleLink) -> None:
         await disconnect(link.connection, ABANDON_TIMEOUT)
-
-
-async def _obeyed(command: Coroutine[Any, Any, object], what: str) -> None:
-    """Await a command to the controller; bumble would wait for ever for the answer of one that is gone."""
-    try:
-        await asyncio.wait_for(command, POWER_TIMEOUT)
-    except (BaseBumbleError, asyncio.TimeoutError) as error:
-        raise RadioError(f"the radio cannot {what}: {error!r}") from error
 
 
 def _split(address: hci.Address) -> tuple[str, AddressType]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
+import gc
 import logging
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -232,3 +236,138 @@ def test_virtual_time_passes_only_when_told_and_then_exactly() -> None:
         assert not dispatcher.run_until(lambda: False, timeout=100)
         assert dispatcher.run_until(lambda: len(times) == 70, timeout=1000)
         assert time.monotonic() - begun < 5
+
+
+# --- coroutines from elsewhere ----------------------------------------------------------------------------------------
+
+
+def test_a_coroutine_may_be_awaited_from_another_running_loop(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
+    dispatcher, _ = any_dispatcher
+    if isinstance(dispatcher, VirtualDispatcher):
+        future = dispatcher.submit(asyncio.sleep(30, "slept"))
+        assert dispatcher.run_until(future.done, 31)
+        assert future.result() == "slept"
+        return
+
+    async def elsewhere() -> tuple[str, bool]:
+        async def inside() -> bool:
+            return dispatcher.is_current
+
+        await dispatcher.sleep(0.01)
+        slept = await asyncio.wrap_future(dispatcher.submit(asyncio.sleep(0.01, "slept")))
+        return slept, await asyncio.wrap_future(dispatcher.submit(inside()))
+
+    assert asyncio.run(elsewhere()) == ("slept", True)
+    # And from the dispatcher's own loop, where waiting for the result would never end.
+    assert dispatcher.run(elsewhere(), 5) == ("slept", True)
+
+
+def test_sleep_is_on_the_dispatchers_time() -> None:
+    with VirtualDispatcher() as dispatcher:
+        begun = time.monotonic()
+        dispatcher.run(dispatcher.sleep(3600), 4000)
+        assert 3600 <= dispatcher.time() < 3601
+        assert time.monotonic() - begun < 5
+
+
+def test_a_cancelled_future_cancels_the_coroutine() -> None:
+    dispatcher, ended = AsyncDispatcher(), threading.Event()
+    dispatcher.start()
+
+    async def wait_for_ever() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    future = dispatcher.submit(wait_for_ever())
+    dispatcher.run(asyncio.sleep(0), 5)
+    assert future.cancel()
+    assert ended.wait(5)
+    dispatcher.close()
+
+
+def test_an_exception_that_nobody_looks_at_is_logged_and_others_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+
+    async def fail(text: str) -> None:
+        raise ValueError(text)
+
+    async def fail_late() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise ValueError("while it was cancelled")
+
+    seen = dispatcher.submit(fail("seen"))
+    assert isinstance(seen.exception(5), ValueError)
+    unseen = dispatcher.submit(fail("unseen"))
+    cancelled = dispatcher.submit(fail_late())
+    dispatcher.run(asyncio.sleep(0.01), 5)
+    assert unseen.done()
+    cancelled.cancel()
+    dispatcher.run(asyncio.sleep(0.01), 5)
+    del seen, unseen, cancelled
+    dispatcher.close()
+    gc.collect()
+    assert "unseen" in caplog.text
+    assert "while it was cancelled" in caplog.text
+    assert "ValueError: seen" not in caplog.text
+
+
+def test_nobody_waits_for_a_dispatcher_that_was_closed(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    under_way = dispatcher.submit(asyncio.sleep(3600))
+    gate = threading.Event()
+
+    async def close_and_block() -> None:
+        loop = asyncio.get_running_loop()
+        loop.stop()  # this turn is the last one
+        gate.wait(5)
+
+    dispatcher.submit(close_and_block())
+    time.sleep(0.05)
+    too_late = dispatcher.submit(asyncio.sleep(0))
+    gate.set()
+    assert wait_for_cancelled(too_late)
+    dispatcher_two = AsyncDispatcher()
+    dispatcher_two.start()
+    other = dispatcher_two.submit(asyncio.sleep(3600))
+    dispatcher_two.close()
+    assert wait_for_cancelled(other)
+    with pytest.raises(DispatcherClosedError):
+        dispatcher_two.submit(asyncio.sleep(0))
+    with pytest.raises(DispatcherClosedError):
+        dispatcher_two.run(asyncio.sleep(0), 1)
+    assert wait_for_cancelled(under_way)
+
+
+def wait_for_cancelled(future: concurrent.futures.Future[None]) -> bool:
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result(5)
+    return future.cancelled()
+
+
+def test_what_does_not_stop_is_named_and_left(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = AsyncDispatcher()
+    dispatcher.start()
+    release = threading.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    future = dispatcher.submit(stubborn())
+    dispatcher.run(asyncio.sleep(0), 5)
+    begun = time.monotonic()
+    with caplog.at_level(logging.ERROR), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a task that is destroyed while it runs
+        dispatcher.close(0.4)
+        assert time.monotonic() - begun < 2
+        assert "did not end within 0.2 s of being cancelled" in caplog.text
+        assert "stubborn" in caplog.text
+        release.set()
+        assert wait_for_cancelled(future)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from ble_testing.contract import UUIDS
 from drivers.bumble_driver import BumbleDriver
-from tests.contract.rig import UUIDS
 
 
 def main() -> None:

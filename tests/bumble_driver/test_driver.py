@@ -21,6 +21,7 @@ from bumble.transport.tcp_client import open_tcp_client_transport
 from ble_driver import (
     AsyncDispatcher,
     DriverState,
+    ExclusiveControlManager,
     GattUUIDs,
     InvalidAddressError,
     InvalidOptionError,
@@ -28,12 +29,12 @@ from ble_driver import (
     RadioError,
     SendQueueFull,
 )
+from ble_testing.contract import UUIDS, Node
 from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver.central import Initiator
 from drivers.bumble_driver.peripheral import GattService, advertising_data
 from drivers.bumble_driver.radio import RadioServer
 from tests.contract.bumble_rig import BumbleRig
-from tests.contract.rig import UUIDS, Node
 from tests.reticulum.processes import running, wait_for
 
 #: The address of a host that a test drives by itself.
@@ -80,7 +81,8 @@ def test_a_radio_that_goes_away_is_named_and_used_again_when_it_is_back(rig: Bum
     alice, bob = rig.node(), rig.node()
     alice.driver.start_scanning()
     rig.link(alice, bob)
-    rig.restart_daemon()
+    rig.radio_off(alice)
+    rig.radio_on(alice)
     rig.wait(lambda: alice.of("disconnected") and bob.of("disconnected") and alice.errors())
     assert isinstance(alice.errors()[0], RadioError)
     assert "it is looked for until it is back" in str(alice.errors()[0])
@@ -234,7 +236,7 @@ def test_a_link_that_comes_up_while_its_attempt_is_given_up_is_ended(rig: Bumble
     async def give_up_at_the_last_moment() -> list[int]:
         async with bare_device(rig.radio) as device:
             target = hci.Address(bob.address, hci.AddressType.RANDOM_DEVICE)
-            task = asyncio.ensure_future(Initiator(device).connect(target))
+            task = asyncio.ensure_future(Initiator(device, ExclusiveControlManager()).connect(target))
             device.on("connection", lambda _: task.cancel())
             with contextlib.suppress(asyncio.CancelledError):
                 await task

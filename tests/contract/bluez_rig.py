@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ble_driver import BLEDriverError, Role
+from ble_driver import BLEDriverError, BLEDriverInterface, Role
+from ble_testing.contract import Node, RealTimeRig
 from drivers.bleak_driver import BleakDriver
-
-from .rig import AnyDriver, Node, RealTimeRig
 
 #: Adapters to plug in, as many as a test has nodes at most.
 ADAPTERS = 3
@@ -30,7 +29,7 @@ class GreetingNode(Node):
 
     identities: ClassVar[set[bytes]] = set()
 
-    def __init__(self, driver: AnyDriver, identity: bytes) -> None:
+    def __init__(self, driver: BLEDriverInterface, identity: bytes) -> None:
         self.identities.add(identity)
         self._greeted: set[str] = set()
         super().__init__(driver, identity)
@@ -52,6 +51,7 @@ class GreetingNode(Node):
 class BlueZRig(RealTimeRig):
     """Drivers on the adapters of this host, which hear each other."""
 
+    mtu = 517
     mtu_is_chosen = False
     centrals_overhear = True
     node_type = GreetingNode
@@ -71,7 +71,7 @@ class BlueZRig(RealTimeRig):
             assert time.monotonic() < deadline, "adapters do not do what they should"
             time.sleep(0.1)
 
-    def make_driver(self, **options: Any) -> AnyDriver:
+    def make_driver(self, **options: Any) -> BLEDriverInterface:
         # What a test gives a short time to fail must have the time to succeed here.
         timeout = options.get("connect_timeout", CONNECT_TIMEOUT)
         if isinstance(timeout, float) and timeout > 0:

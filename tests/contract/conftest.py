@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .rig import RealMockRig, Rig, VirtualMockRig
+from ble_testing.contract import Rig, offering
+
+from .mock_rigs import RealMockRig, VirtualMockRig
 
 
 def _bumble() -> Rig:
@@ -41,6 +43,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--radio", choices=RIGS, help="the one kind of radio to run the contract suite on")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(offering, "ble-contract-offering")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rig" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--radio", None)
@@ -53,10 +59,3 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig = RIGS[request.param]()
     yield rig
     rig.close()
-
-
-@pytest.fixture
-def any_mtu(rig: Rig) -> None:
-    """For tests whose nodes have MTUs of their own."""
-    if not rig.mtu_is_chosen:
-        pytest.skip("this radio's MTU is the system's: tests/bluez has a scenario with several")

@@ -24,6 +24,7 @@ MOCK = ("--driver", "mock")  # needs an air that the command line cannot give, b
         ("connect.py", (*BUMBLE, "--radoi", "x:1"), "has the option '--radoi': did you mean '--radio'?"),
         ("connect.py", (*BUMBLE, "alice"), "connect.py: a device address has the form AA:BB:CC:DD:EE:FF, not 'alice'"),
         ("race.py", (*BUMBLE, "alice"), "race.py: a device address has the form AA:BB:CC:DD:EE:FF, not 'alice'"),
+        ("shared_adapter.py", (*BUMBLE, "bob"), "a device address has the form AA:BB:CC:DD:EE:FF, not 'bob'"),
         ("race.py", (*BUMBLE, "--adapter", "hci0"), "neither this example nor the driver 'bumble' has the option"),
         ("data_io.py", (*BUMBLE, "--name", "much too long"), "data_io.py: "),
         ("data_io.py", (*MOCK, "--kib", "0"), "data_io.py: argument --kib: invalid number, 1 or more value: '0'"),

@@ -153,7 +153,7 @@ def test_waits_that_end_by_time_leave_nothing_behind(world: World) -> None:
             assert not await world.manager.wait_for_scan_ready(0.001)
 
     world.run(poll())
-    assert not world.manager._waiters
+    assert not world.manager._waiting
 
 
 def test_waits_are_bounded_by_the_completion_timeout_unless_told_otherwise(world: World) -> None:
@@ -494,7 +494,7 @@ def test_the_lock_is_released_where_it_was_acquired(world: World) -> None:
         world.run(lock.acquire(1.0))
     world.dispatcher.run_for(10.0)
     assert not lock.locked()
-    assert not lock._turns
+    assert not lock._held
 
 
 # --- deadlocks -------------------------------------------------------------------------------------------------------
@@ -624,7 +624,7 @@ def test_operations_of_calls_end_with_a_reset_and_their_late_completions_change_
     assert manager.get_status() == IDLE
     manager.request_scanner_stop()
     manager.notify_client_completed()
-    assert not manager._unscoped
+    assert not manager._announced
 
 
 def test_a_reset_passes_over_who_has_just_been_granted_the_adapter(world: World) -> None:
@@ -735,6 +735,6 @@ def test_ten_thousand_operations_leave_nothing_behind(world: World) -> None:
         world.run(case())
     finally:
         logging.disable(logging.NOTSET)
-    left = vars(world.manager)
-    assert sum(len(left[name]) for name in ("_active", "_queue", "_waiters")) == 0
-    assert len(left["_unscoped"]) <= 1  # the last one, should it be completed after all
+    assert not list(world.manager._turns)
+    assert not world.manager._waiting
+    assert len(world.manager._announced) <= 1  # the last one, should it be completed after all

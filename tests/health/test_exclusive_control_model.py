@@ -240,7 +240,9 @@ class ExclusiveControlMachine(RuleBasedStateMachine):
     def somebody_gets_on(self) -> None:
         waiting = [op for op in self.live() if op.waiting_for]
         if self.settled and waiting:
-            assert any(not op.waiting_for for op in self.live()), f"everybody waits: {waiting}, {vars(self.manager)}"
+            assert any(not op.waiting_for for op in self.live()), (
+                f"everybody waits: {waiting}, {list(self.manager._turns)}"
+            )
 
     def teardown(self) -> None:
         try:
@@ -248,7 +250,7 @@ class ExclusiveControlMachine(RuleBasedStateMachine):
                 op.release.set()
             for _ in range(len(self.ops) + 1):
                 self.dispatcher.run_for(2.0)  # each of them is done soon once it is its turn
-            assert not self.live(), f"left waiting: {self.live()}, {vars(self.manager)}"
+            assert not self.live(), f"left waiting: {self.live()}, {list(self.manager._turns)}"
             self.nothing_collides()
             assert self.manager.get_status() == {
                 "enabled": True,
@@ -257,12 +259,10 @@ class ExclusiveControlMachine(RuleBasedStateMachine):
                 "scan_ready": False,
                 "exclusive_control_duration": 0.0,
             }
-            left = vars(self.manager)
-            assert not left["_active"]
-            assert not left["_queue"]
-            assert not left["_waiters"]
-            assert not left["_unscoped"]
-            assert not self.manager.get_operation_lock()._turns
+            assert not list(self.manager._turns)
+            assert not self.manager._waiting
+            assert not self.manager._announced
+            assert not self.manager.get_operation_lock()._held
         finally:
             for op in self.live():
                 assert op.task is not None

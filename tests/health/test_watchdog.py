@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,24 +14,7 @@ from hypothesis import strategies as st
 from ble_driver import InvalidOptionError
 from ble_driver.watchdog import Watchdog, WatchdogLevels
 
-SOON = 5.0  # seconds that real threads are given for what takes them milliseconds
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.001)
-    return True
+from .clock import SOON, Clock, eventually
 
 
 def test_it_fires_once_per_starvation_and_again_after_a_feed() -> None:

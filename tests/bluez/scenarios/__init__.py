@@ -1,5 +1,5 @@
 """The scenarios; importing this registers all of them."""
 
-from . import contract, doctor, driver, examples, figures, links, mesh, smoke, survival
+from . import contract, doctor, driver, examples, figures, links, mesh, smoke, survival, watchdog
 
-__all__ = ["contract", "doctor", "driver", "examples", "figures", "links", "mesh", "smoke", "survival"]
+__all__ = ["contract", "doctor", "driver", "examples", "figures", "links", "mesh", "smoke", "survival", "watchdog"]

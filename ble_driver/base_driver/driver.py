@@ -1,0 +1,117 @@
+"""The life of a driver: start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+from ..checks import check_identity
+from ..dispatcher import Dispatcher
+from ..errors import DriverStateError
+from ..interface import Bytes
+from ..tasks import within
+from ..uuids import normalise_uuid
+from .health import Health
+from .linking import CLOSE_TIMEOUT, End
+from .radio import GattUUIDs, L, Phase
+
+logger = logging.getLogger(__name__)
+
+
+class BaseDriver(Health[L]):
+    """A `BLEDriverInterface` that lacks only the radio.
+
+    Args:
+        dispatcher: where to run; by default a thread of this driver's own, which ends with `stop`.
+        connect_timeout: seconds after which an attempt to connect is given up (PROTOCOL.md: at most 10).
+
+    Raises:
+        InvalidOptionError: an option is out of range.
+    """
+
+    def __init__(self, *, dispatcher: Dispatcher | None = None, connect_timeout: float = 10.0) -> None:
+        super().__init__(dispatcher, connect_timeout)
+        self._stopped = threading.Event()
+
+    def start(self, service_uuid: str, rx_char_uuid: str, tx_char_uuid: str, identity_char_uuid: str) -> None:
+        uuids = GattUUIDs(*map(normalise_uuid, (service_uuid, rx_char_uuid, tx_char_uuid, identity_char_uuid)))
+        with self._lock:
+            if self._phase is not Phase.STOPPED:
+                so = "started already" if self._phase is Phase.STARTED else "still stopping"
+                raise DriverStateError(f"the driver is {so}: it can be started again once it has stopped")
+            self._phase = Phase.STARTED
+        self._uuids = uuids
+        self._radio_up = asyncio.Event()  # an Event belongs to the loop that first waits for it
+        self._stopped.clear()
+        self._reporting = True
+        self._dispatcher.start()
+        self._dispatcher.call_soon(self._begin_to_look)
+        self._dispatcher.call_soon(self._kick)
+
+    def stop(self) -> None:
+        with self._lock:
+            phase = self._phase
+            if phase is Phase.STARTED:
+                self._phase = Phase.STOPPING
+        if phase is Phase.STOPPING and not self._dispatcher.is_current:
+            self._stopped.wait(CLOSE_TIMEOUT + 2.0)  # somebody else is at it
+        if phase is not Phase.STARTED:
+            return
+        if self._dispatcher.is_current:
+            self._reporting = False
+            self._dispatcher.spawn(self._shut_down_and_close())
+            return
+        try:
+            self._dispatcher.run(self._shut_down(), timeout=CLOSE_TIMEOUT + 1.0)
+        except TimeoutError:
+            logger.error(
+                "%s: the radio was not closed in time; a callback blocks, or the radio hangs", type(self).__name__
+            )
+        self._reporting = False
+        self._finish_stop()
+
+    def _finish_stop(self) -> None:
+        self._look_no_more()
+        if self._owns_dispatcher:
+            self._dispatcher.close(timeout=1.0)
+        with self._lock:
+            self._links.clear()
+            self._attempts.clear()
+            self._phase = Phase.STOPPED
+        self._stopped.set()
+
+    async def _shut_down_and_close(self) -> None:
+        try:
+            await within(CLOSE_TIMEOUT, self._shut_down())
+        except TimeoutError:
+            logger.error("%s: the radio was not closed in time", type(self).__name__)
+        self._finish_stop()
+
+    async def _shut_down(self) -> None:
+        """End everything that is under way, report the links as gone, and free the radio."""
+        self._want_scanning = self._want_advertising = False
+        tasks = [self._control_task] if self._control_task is not None else []
+        self._control_task = self._last_error = None  # now: what follows may be cut short if the radio hangs
+        with self._lock:
+            attempts, self._attempts = self._attempts, {}  # so that nobody reports their end
+        for attempt in attempts.values():
+            attempt.finish(End.STOPPED)
+            if attempt.task is not None:
+                tasks.append(attempt.task)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT / 2)
+        self._forget_radio()
+        try:
+            await self._close_radio()
+        except Exception:
+            logger.exception("%s: closing the radio raised", type(self).__name__)
+
+    def set_identity(self, identity_bytes: Bytes) -> None:
+        self._identity = check_identity(identity_bytes)
+        with self._lock:
+            started = self._phase is Phase.STARTED
+        if started:
+            self._dispatcher.call_soon(self._identity_changed)

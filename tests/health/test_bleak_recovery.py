@@ -1,0 +1,226 @@
+"""`BleakDriver` and a bluetoothd that hangs, with everything below the driver replaced: D-Bus is not needed here.
+
+The real thing is tests/bluez/scenarios/watchdog.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ble_driver import RadioError
+from drivers.bleak_driver.power import power_cycle, strangers
+from tests.health.uuids import UUIDS
+
+SERVICE = UUIDS[0]
+ADAPTER = "/org/bluez/hci0"
+
+
+def value(content: object) -> SimpleNamespace:
+    return SimpleNamespace(value=content)
+
+
+def device(name: str | None, *uuids: str, connected: bool = True) -> dict[str, Any]:
+    properties = {"Connected": value(connected), "UUIDs": value(list(uuids))}
+    if name is not None:
+        properties["Alias"] = value(name)
+    return {"org.bluez.Device1": properties}
+
+
+class Bluetoothd:
+    """What answers behind the fakes, or does not."""
+
+    def __init__(self) -> None:
+        self.hangs = False
+        self.objects: dict[str, Any] = {ADAPTER: {"org.bluez.Adapter1": {}}}
+        self.calls: list[str] = []
+        self.open_connections = 0
+
+    async def obey(self, what: str) -> None:
+        self.calls.append(what)
+        while self.hangs:  # noqa: ASYNC110 - nobody sets an event
+            await asyncio.sleep(0.01)
+
+
+class FakeBlueZ:
+    daemon: Bluetoothd
+    adapter, path, address, address_type = "hci0", ADAPTER, "00:11:22:33:44:55", "public"
+
+    def __init__(self, *_: Any) -> None: ...
+
+    async def open(self, *_: Any, **__: Any) -> None:
+        self.daemon.open_connections += 1
+        await self.daemon.obey("open")
+
+    async def close(self) -> None:
+        self.daemon.open_connections -= 1
+
+    async def daemon_pid(self) -> int:
+        return 0
+
+    async def is_powered(self) -> bool:
+        await self.daemon.obey("ask")
+        return True
+
+    async def objects(self) -> dict[str, Any]:
+        return self.daemon.objects
+
+    async def set_powered(self, on: bool) -> None:
+        await self.daemon.obey(f"power {'on' if on else 'off'}")
+
+
+class Part:
+    """The GATT server, the scanner or the central."""
+
+    daemon: Bluetoothd
+
+    def __init__(self, *_: Any) -> None: ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def close_all(self) -> None: ...
+
+    async def start(self) -> None:
+        await self.daemon.obey("scan")
+
+    async def stop(self) -> None:
+        await self.daemon.obey("unscan")
+
+    async def stop_advertising(self) -> None: ...
+
+    async def advertise(self, _: str | None) -> None: ...
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bluetoothd]:
+    daemon = FakeBlueZ.daemon = Part.daemon = Bluetoothd()
+    stubs: dict[str, dict[str, Any]] = {
+        "dbus": {},
+        "dbus.exceptions": {"DBusException": type("DBusException", (Exception,), {})},
+        "drivers.bleak_driver.gatt_server": {"GattServer": Part},
+    }
+    for name in [name for name in sys.modules if name.startswith("drivers.bleak_driver.")]:
+        if not name.endswith(".power"):
+            monkeypatch.delitem(sys.modules, name)
+    for name, content in stubs.items():
+        stub: Any = ModuleType(name)
+        vars(stub).update(content)
+        monkeypatch.setitem(sys.modules, name, stub)
+    sys.modules["dbus"].exceptions = sys.modules["dbus.exceptions"]  # type: ignore[attr-defined]
+    module: Any = importlib.import_module("drivers.bleak_driver.driver")
+    for name, fake in {"BlueZ": FakeBlueZ, "GattServer": Part, "Scanner": Part, "Central": Part}.items():
+        monkeypatch.setattr(module, name, fake)
+    monkeypatch.setattr(module.bearers, "complaint", lambda _: None)
+    monkeypatch.setattr(module, "PARTING_TIME", 0.1)
+    monkeypatch.setattr("drivers.bleak_driver.power.OFF_TIME", 0.01)
+    for name, seconds in {"CHECK_TIME": 0.2, "OPEN_TIME": 0.2, "CLOSE_TIME": 0.4, "COMMAND_TIME": 0.2}.items():
+        monkeypatch.setattr(f"ble_driver.base_driver.control.{name}", seconds)
+    for name, seconds in {"LOOK_INTERVAL": 0.1, "COMMAND_TIME": 0.2, "RETRY_MAX": 0.05}.items():
+        monkeypatch.setattr(f"ble_driver.base_driver.health.{name}", seconds)
+    yield daemon
+    for name in [name for name in sys.modules if name.startswith("drivers.bleak_driver.")]:
+        if not name.endswith(".power"):
+            del sys.modules[name]  # they were made with the stubs
+
+
+@pytest.fixture
+def driver(daemon: Bluetoothd) -> Iterator[Any]:
+    driver = sys.modules["drivers.bleak_driver.driver"].BleakDriver(connect_timeout=0.1)
+    driver.errors = []
+    driver.on_error = lambda error: driver.errors.append(str(error))
+    driver.start(*UUIDS)
+    driver.start_scanning()
+    eventually(lambda: driver.get_status()["state"] == ["scanning"])
+    yield driver
+    daemon.hangs = False
+    driver.stop()
+    assert daemon.open_connections == 0
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_bluetoothd_that_hangs_is_told_of_and_used_again_when_it_answers(driver: Any, daemon: Bluetoothd) -> None:
+    eventually(lambda: daemon.calls.count("ask") > 2)
+    assert driver.errors == []
+    daemon.hangs = True
+    eventually(lambda: len(driver.errors) == 3)
+    recovery = driver.get_status()["recovery"]
+    assert (recovery["driver_restarts"], recovery["power_cycles"]) == (1, 1)
+    assert recovery["reports"] >= 1
+    assert driver.errors[0] == "the radio did not answer within 0.2 s; it is opened anew"
+    assert "sudo systemctl restart bluetooth; if that does not help, pull the adapter out" in driver.errors[2]
+    assert driver.get_status()["state"] == []
+    daemon.hangs = False
+    eventually(lambda: driver.get_status()["state"] == ["scanning"])
+    assert daemon.open_connections == 1  # none was left behind
+    assert driver.get_status()["error"] is None
+
+
+def test_a_controller_that_hangs_is_power_cycled(driver: Any, daemon: Bluetoothd, monkeypatch: Any) -> None:
+    obey = daemon.obey
+
+    async def until_power_is_switched(what: str) -> None:
+        if what in ("scan", "ask", "unscan") and "power on" not in daemon.calls:
+            daemon.calls.append(what)
+            await asyncio.sleep(3600)
+        await obey(what)
+
+    monkeypatch.setattr(daemon, "obey", until_power_is_switched)
+    eventually(lambda: "power on" in daemon.calls)
+    eventually(lambda: driver.get_status()["state"] == ["scanning"])
+    assert daemon.calls.index("power off") + 1 == daemon.calls.index("power on")
+
+
+def test_headphones_keep_the_adapter_on_and_the_report_says_so(
+    driver: Any, daemon: Bluetoothd, monkeypatch: Any
+) -> None:
+    daemon.objects[f"{ADAPTER}/dev_1"] = device("Headphones", "0000110b-0000-1000-8000-00805f9b34fb")
+    hanging, obey = True, daemon.obey
+
+    async def hang(what: str) -> None:
+        if what != "open" and hanging:
+            await asyncio.sleep(3600)
+        await obey(what)
+
+    monkeypatch.setattr(daemon, "obey", hang)
+    eventually(lambda: any("whatever was tried" in error for error in driver.errors))
+    hanging = False
+    told = next(error for error in driver.errors if "whatever was tried" in error)
+    assert "(it was not reset: Headphones would lose the link" in told
+    assert not [call for call in daemon.calls if call.startswith("power")]
+
+
+def test_strangers_are_those_who_are_connected_here_without_our_service() -> None:
+    objects = {
+        ADAPTER: {"org.bluez.Adapter1": {}},
+        f"{ADAPTER}/dev_1": device("a peer", SERVICE.upper()),
+        f"{ADAPTER}/dev_2": device("a keyboard", "1812"),
+        f"{ADAPTER}/dev_3": device("gone", "1812", connected=False),
+        f"{ADAPTER}/dev_4": device(None),
+        f"{ADAPTER}/dev_4/service": {"org.bluez.GattService1": {}},
+        "/org/bluez/hci01/dev_5": device("on another adapter"),
+    }
+    assert strangers(objects, ADAPTER, SERVICE) == ["a keyboard", "dev_4"]
+
+
+def test_an_adapter_with_a_stranger_is_not_switched() -> None:
+    bluez = FakeBlueZ()
+    bluez.daemon = Bluetoothd()
+    bluez.daemon.objects[f"{ADAPTER}/dev_2"] = device("a keyboard", "1812")
+    with pytest.raises(RadioError, match="a keyboard would lose the link"):
+        asyncio.run(power_cycle(bluez, SERVICE))
+    assert bluez.daemon.calls == []
