@@ -1,4 +1,4 @@
-"""docs/architecture.md says who imports whom, and docs/protocol.md which figures hold: both are compared with the code."""
+"""docs/architecture.md says who imports whom, docs/protocol.md which figures hold: both are compared with the code."""
 
 from __future__ import annotations
 

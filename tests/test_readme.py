@@ -3,12 +3,12 @@
 Python of the README is run. Each command of a document, in a block or between backticks, is executed in one of these
 ways; one that fits none fails the test, so that a new one has to be thought of:
 
-- `ble-interface …`, `examples/….py …` and `python -m …`: with `--help` after its own words, which are parsed first, so that
-  a command or option that does not exist fails. What they do is tested on the mock and the emulated radio, in tests/cli
-  and tests/examples, and on real BlueZ in tests/bluez.
+- `ble-interface …`, `examples/….py …` and `python -m …`: with `--help` after its own words, which are parsed first, so
+  that a command or option that does not exist fails. What they do is tested on the mock and the emulated radio, in
+  tests/cli and tests/examples, and on real BlueZ in tests/bluez.
 - `make …` and `tools/…`: `make -n`, and that the program is there. CI runs them (.ci/run).
-- `pip install 'ble-interface[…]'`: that the extras are there. `tools/ten-minutes` installs them in a fresh Debian, where
-  it runs every line of the blocks for the Raspberry Pi and for Reticulum.
+- `pip install 'ble-interface[…]'`: that the extras are there. `tools/ten-minutes` installs them in a fresh Debian,
+  where it runs every line of the blocks for the Raspberry Pi and for Reticulum.
 - Commands of the system (`sudo`, `bluetoothctl`, …): only those in SYSTEM, with the reason why they are right.
 """
 

@@ -40,8 +40,8 @@ def node_lines(status: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{status['name']} (process {status['pid']}) is {(status['identity'] or 'nobody')[:8]} "
         f"at {status['address'] or 'no radio'}",
-        f"  links: {links} of {status['max_connections']}; dialled {status['dials']} times, "
-        f"{status['failed_dials']} without a link",
+        f"  links: {links} of {status['max_connections']}; "
+        f"attempts to connect: {status['dials']}, failed: {status['failed_dials']}",
         f"  in {size(totals['rx_bytes'])} ({totals['rx_packets']} packets), "
         f"out {size(totals['tx_bytes'])} ({totals['tx_packets']} packets)",
     ]
