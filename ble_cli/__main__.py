@@ -12,12 +12,13 @@ def main() -> int:
     """Run the command line of this process; return the exit code."""
     try:
         from .main import run
+
+        return run()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("click", "rich"):
             raise
         print(MISSING.format(module=error.name), file=sys.stderr)  # noqa: T201 - there is nothing else to say it with
         return USAGE_EXIT_CODE
-    return run()
 
 
 if __name__ == "__main__":

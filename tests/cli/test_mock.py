@@ -81,10 +81,11 @@ def test_completion_is_there(tmp_path: Path, shell: str) -> None:
     assert "ble-interface" in script.output
 
 
-def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("raise ModuleNotFoundError(\"No module named 'click'\", name='click')\n")
+@pytest.mark.parametrize("module", ["click", "rich"])
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text(f"raise ModuleNotFoundError('no {module}', name='{module}')\n")
     with command(tmp_path, "doctor", PYTHONPATH=str(tmp_path)) as one:
         assert one.finish() == 2
     assert one.errors == [
-        "ble-interface: click is not installed; the command needs it: pip install 'ble-interface[cli]'"
+        f"ble-interface: {module} is not installed; the command needs it: pip install 'ble-interface[cli]'"
     ]
