@@ -5,13 +5,22 @@ RNS ?= rns==1.5.7 lxmf==1.2.1
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-bluez bench-bluez lint wheel clean
+.PHONY: demo test test-coordination bench-coordination test-bluez bench-bluez lint wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest
+
+# The coordination service, with what the suite runs in small in full: eight processes with 2,000 requests each on both
+# stores, while instances are killed, and a hundred requests for each operation that the description allows or forbids.
+test-coordination: $(VENV)/.installed
+	@COORDINATION_THOROUGH=1 $(BIN)/python -m pytest -s tests/coordination
+
+# Figures of both stores.
+bench-coordination: $(VENV)/.installed
+	@$(BIN)/python benchmarks/coordination.py
 
 # Real BlueZ in virtual machines. Needs Debian and, to install what is missing, root; see tests/bluez.
 # SCENARIOS="two_hosts* example_*" runs some, on every BlueZ.

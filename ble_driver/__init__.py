@@ -3,6 +3,7 @@
 Start with `create_driver`; write a radio of your own on `BaseDriver`.
 """
 
+from .adapter_lock import AdapterLock, CoordinationClient, share_adapter
 from .address import AddressType, address_to_int, normalise_address
 from .async_dispatcher import AsyncDispatcher
 from .att import ATT_HEADER, DEFAULT_MTU, MAX_FRAME, MAX_MTU, check_mtu, clamp_mtu, frame_size
@@ -10,6 +11,7 @@ from .base_driver import BaseDriver, GattUUIDs
 from .checks import IDENTITY_LENGTH, MAX_NAME, as_bytes, check_identity, check_seconds
 from .dispatcher import Dispatcher, DispatcherClosedError, Timer, Worker
 from .errors import (
+    AdapterLockError,
     BLEDriverError,
     ConnectCancelledError,
     ConnectTimeoutError,
@@ -24,6 +26,7 @@ from .errors import (
     InvalidOptionError,
     InvalidUUIDError,
     LinkError,
+    LinkRaceError,
     MissingExtraError,
     NoAnswerError,
     NotConnectedError,
@@ -62,6 +65,8 @@ __all__ = [
     "MAX_FRAME",
     "MAX_MTU",
     "MAX_NAME",
+    "AdapterLock",
+    "AdapterLockError",
     "AddressType",
     "AsyncDispatcher",
     "BLEDevice",
@@ -70,6 +75,7 @@ __all__ = [
     "BaseDriver",
     "ConnectCancelledError",
     "ConnectTimeoutError",
+    "CoordinationClient",
     "DataTypeError",
     "Dispatcher",
     "DispatcherBlockedError",
@@ -90,6 +96,7 @@ __all__ = [
     "InvalidUUIDError",
     "Link",
     "LinkError",
+    "LinkRaceError",
     "MissingExtraError",
     "NoAnswerError",
     "NotConnectedError",
@@ -128,5 +135,6 @@ __all__ = [
     "driver_class",
     "frame_size",
     "normalise_address",
+    "share_adapter",
     "within",
 ]

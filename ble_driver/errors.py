@@ -84,6 +84,10 @@ class DispatcherBlockedError(BLEDriverError):
     """A callback did not return for so long that the radio was not looked after; reported once it has returned."""
 
 
+class AdapterLockError(RadioError):
+    """The adapter's lock is another program's, or cannot be asked for; reported by ``on_error``."""
+
+
 class LinkError(BLEDriverError, ConnectionError):
     """Base of the reasons why an attempt to connect ended without a link."""
 
@@ -94,6 +98,10 @@ class ConnectTimeoutError(LinkError, TimeoutError):
 
 class ConnectCancelledError(LinkError):
     """The attempt was given up by ``disconnect`` before it succeeded."""
+
+
+class LinkRaceError(LinkError):
+    """Something else on this node or in its radio got in the way of the attempt; it says nothing of the peer."""
 
 
 class PeerRefusedError(LinkError):

@@ -72,5 +72,6 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 def _plain_type(hint: Any) -> type | None:
     if typing.get_origin(hint) in (Union, UnionType):
         hints = [h for h in typing.get_args(hint) if h is not NoneType]
-        hint = hints[0] if len(hints) == 1 else None
+        # What may also be an object, such as a client beside its URL, is the string when it comes as text.
+        hint = hints[0] if len(hints) == 1 else str if str in hints else None
     return hint if hint in (str, int, float, bool) else None

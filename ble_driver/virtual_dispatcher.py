@@ -7,19 +7,23 @@ same calls happen in the same order every time.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import selectors
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from .dispatcher import T, Worker, call_isolated
+from .dispatcher import T, Timer, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
 
 #: Seconds by which the clock oversteps the moment it jumps to, so that a timer never fires before its time: asyncio
 #: makes calls that are due within its clock's resolution, and on a clock that stands still that could be for ever.
 TICK = 1e-9
+#: Timers beyond which those that were cancelled are swept out, again and again whenever their number has doubled.
+SWEEP_LEAST = 1000
 
 
 class _TimeWarp(selectors.BaseSelector):
@@ -50,20 +54,46 @@ class _TimeWarp(selectors.BaseSelector):
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self._warp = _TimeWarp()
-        super().__init__(self._warp)
+    def __init__(self, warp: _TimeWarp) -> None:
+        self._warp = warp
+        super().__init__(warp)
 
     def time(self) -> float:
         return self._warp.now
 
 
+class _VirtualTimer(Timer):
+    """A call that is due at some time; cancelled, it is passed over when that time comes."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        self.call: tuple[Callable[..., object], tuple[object, ...]] | None = (function, args)
+
+    def fire(self) -> None:
+        """Make the call, unless it was cancelled."""
+        if self.call is not None:
+            call_isolated(*self.call)
+
+    def cancel(self) -> None:
+        self.call = None
+
+
 class VirtualDispatcher(LoopDispatcher):
-    """A dispatcher whose time passes only in `run_for` and `run_until`, on the thread that calls them."""
+    """A dispatcher whose time passes only in `run_for` and `run_until`, on the thread that calls them.
+
+    It keeps its timers itself, in a heap of tuples, and has the loop wake it for the first of them: a thousand nodes
+    have ten thousand timers, and asyncio compares its own in Python.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._loop = _VirtualLoop()
+        self._timers: list[tuple[float, int, _VirtualTimer]] = []
+        self._sweep_at = SWEEP_LEAST
+        self._numbers = itertools.count()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._warp = _TimeWarp()
+        self._loop = _VirtualLoop(self._warp)
         self._thread_id = threading.get_ident()
 
     def start(self) -> None:
@@ -72,6 +102,7 @@ class VirtualDispatcher(LoopDispatcher):
     def close(self, timeout: float = 2.0) -> None:
         """Cancel what is pending and free the loop."""
         if self._loop is not None and not self._loop.is_running():
+            self._timers.clear()
             self._loop.run_until_complete(self._cancel_tasks(timeout))
             self._loop.close()
             self._loop = None
@@ -83,11 +114,43 @@ class VirtualDispatcher(LoopDispatcher):
         self.close()
 
     def time(self) -> float:
-        return self.loop.time()
+        return self._warp.now
 
     @property
     def is_current(self) -> bool:
-        return self.owns_thread and self.loop.is_running()
+        return self.owns_thread and self._loop is not None and self._loop.is_running()
+
+    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
+        timer = _VirtualTimer(function, args)
+        if self.owns_thread:
+            self._arm(timer, delay)
+        else:
+            self.call_soon(self._arm, timer, delay)
+        return timer
+
+    def _arm(self, timer: _VirtualTimer, delay: float) -> None:
+        if len(self._timers) >= self._sweep_at:
+            self._timers = [entry for entry in self._timers if entry[2].call is not None]
+            heapq.heapify(self._timers)
+            self._sweep_at = 2 * len(self._timers) + SWEEP_LEAST
+        entry = (self.time() + delay, next(self._numbers), timer)
+        heapq.heappush(self._timers, entry)
+        if self._timers[0] is entry:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self.loop.call_at(self._timers[0][0], self._ring) if self._timers else None
+
+    def _ring(self) -> None:
+        self._alarm, now = None, self.time()
+        due = []
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heapq.heappop(self._timers)[2])
+        for timer in due:  # one that is set by another has its turn after what that one has posted
+            timer.fire()
+        self._set_alarm()
 
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass and make all calls that fall due in it."""

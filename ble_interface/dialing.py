@@ -6,8 +6,17 @@ import math
 import random
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ble_driver import AddressType, BLEDevice, ConnectCancelledError, LinkError, ReconnectPolicy, address_to_int
+from ble_driver import (
+    AddressType,
+    BLEDevice,
+    ConnectCancelledError,
+    LinkError,
+    LinkRaceError,
+    ReconnectPolicy,
+    address_to_int,
+)
 
 from .contest import Contest
 from .gatt import HANDSHAKE_TIMEOUT, is_peripheral_only
@@ -29,11 +38,11 @@ SHORT_LINK = HANDSHAKE_TIMEOUT + 5.0
 #: By how much a waiting peer's score must be better, and for how many seconds it must have waited, to have the place of
 #: another; and how many seconds that other must have had it. A difference of 0.2 is one of 23 dB.
 EVICT_MARGIN, EVICT_PATIENCE, EVICT_AGE = 0.2, 30.0, 60.0
-#: What BlueZ calls its own races; they say nothing of the peer (PROTOCOL.md, BlueZ facts).
-RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress")
+
+_order_of = lru_cache(maxsize=4 * MAX_REMEMBERED)(address_to_int)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Heard:
     quality: Quality
     since: float  # when it was first heard, or last linked
@@ -65,15 +74,17 @@ class DialPolicy:
         """Take note of an advertisement of a peer that is not to be dialled."""
         self._remember(device.address, now).quality.hear(device.rssi, now)
 
-    def should_dial(
+    def delay(
         self,
         device: BLEDevice,
         local_address: str | None,
         local_type: AddressType,
         now: float,
         free: int | None = None,
-    ) -> bool:
-        """Whether to dial the device that has just been heard.
+    ) -> float:
+        """Return in how many seconds to dial the device that has just been heard.
+
+        0 means now, infinite that nothing but another advertisement can tell: it has no place, or is not to be dialled.
 
         Args:
             device: the advertisement.
@@ -84,25 +95,27 @@ class DialPolicy:
         """
         heard = self._remember(device.address, now)
         heard.quality.hear(device.rssi, now)
-        self._contest.leave(device.address)
-        if now < self.due(device, local_address, local_type):
+        due = heard.not_before
+        # An address is compared only where that decides: this runs for every advertisement of everybody.
+        if now < heard.since + GRACE and not _is_ours_to_dial(device, local_address, local_type):
+            due = max(due, heard.since + GRACE)
+        if now < due:
+            self._contest.leave(device.address)
             heard.waits_since = None
-            return False
+            return due - now
+        return 0.0 if self._has_place(heard, device.address, now, free) else math.inf
+
+    def _has_place(self, heard: _Heard, address: str, now: float, free: int | None) -> bool:
+        """Whether a peer that is ready to be dialled is among the best of those that wait."""
+        self._contest.leave(address)
         score = heard.quality.score(now)
-        if free is None or self._contest.better_than(score, now) < free:
+        if free is None or (free and self._contest.better_than(score, now) < free):
             heard.waits_since = None
             return True
-        self._contest.enter(device.address, score, now)
+        self._contest.enter(address, score, now)
         if heard.waits_since is None:
             heard.waits_since = now
         return False
-
-    def due(self, device: BLEDevice, local_address: str | None, local_type: AddressType) -> float:
-        """Return the time from which on a device that was heard may be dialled; infinite if never."""
-        heard = self._heard[device.address]
-        if _is_ours_to_dial(device, local_address, local_type):
-            return heard.not_before
-        return max(heard.not_before, heard.since + GRACE)
 
     def is_clearly_better(self, address: str, other: str, now: float) -> bool:
         """Whether a peer that waits for a place should have that of another."""
@@ -118,8 +131,8 @@ class DialPolicy:
         self._remember(address, now).not_before = now + DIAL_INTERVAL + self._rng.uniform(0, JITTER)
 
     def failed(self, address: str, error: LinkError, now: float) -> None:
-        """An attempt ended without a link: the peer is left alone for a while, unless it was only a race."""
-        if not (isinstance(error, ConnectCancelledError) or any(race in str(error) for race in RACES)):
+        """An attempt ended without a link: the peer is left alone for a while, unless it was not its doing."""
+        if not isinstance(error, (ConnectCancelledError, LinkRaceError)):
             self._blame(self._remember(address, now), now)
 
     def _blame(self, heard: _Heard, now: float) -> None:
@@ -189,4 +202,4 @@ def _is_ours_to_dial(device: BLEDevice, local_address: str | None, local_type: A
         return True
     if local_address is None or AddressType.RANDOM in (local_type, device.address_type):
         return True
-    return address_to_int(local_address) < address_to_int(device.address)
+    return _order_of(local_address) < _order_of(device.address)

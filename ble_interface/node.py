@@ -112,14 +112,14 @@ class Node:
 
     def _discovered(self, device: BLEDevice) -> None:
         now, address = self.dispatcher.time(), device.address
-        identity = self.dialing.identity_of(address)
-        if address in self.table.links or (identity is not None and self.table.active(identity) is not None):
+        if address in self.table.links or self._is_linked_elsewhere(address):
             self.dialing.hear(device, now)
             return
-        local = (self.driver.local_address, self.driver.local_address_type)
-        if not self.dialing.should_dial(device, *local, now, free=self.table.free):
-            self._look_again(device, self.dialing.due(device, *local) - now)
-            if self.interface.settings.evict_worst and self.table.free == 0:
+        driver, free = self.driver, self.table.free
+        delay = self.dialing.delay(device, driver.local_address, driver.local_address_type, now, free)
+        if delay:
+            self._look_again(device, delay)
+            if free == 0 and self.interface.settings.evict_worst:
                 self._evict_for(address, now)
             return
         self.dials += 1
@@ -131,9 +131,14 @@ class Node:
         except BLEDriverError as error:
             self._connection_failed(address, LinkError(str(error)))
 
+    def _is_linked_elsewhere(self, address: str) -> bool:
+        """Whether the peer that was last found at an address has a link, from another one of its addresses."""
+        identity = self.dialing.identity_of(address)
+        return identity is not None and self.table.active(identity) is not None
+
     def _look_again(self, device: BLEDevice, delay: float) -> None:
         """Decide again when the time has come: BlueZ may report a device whose signal does not vary once in 10 s."""
-        wanted = 0.0 < delay <= GRACE + JITTER and device.address not in self._looks
+        wanted = delay <= GRACE + JITTER and device.address not in self._looks
         if wanted and len(self._looks) < MAX_REMEMBERED:
             self._looks[device.address] = self.dispatcher.call_later(delay, self._look, device)
 

@@ -45,5 +45,13 @@ class Outbox:
             self._bytes -= len(packet)
             return packet
 
+    def clear(self) -> int:
+        """Throw away what waits; return how many packets that were."""
+        with self._lock:
+            count = len(self._packets)
+            self._packets.clear()
+            self._bytes = 0
+            return count
+
     def __len__(self) -> int:
         return self._bytes

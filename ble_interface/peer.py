@@ -159,5 +159,8 @@ class BLEPeerInterface:
         self.flush()
 
     def close(self) -> None:
-        """There is no link any more."""
+        """There is no link any more: what waits for one is lost, and counted."""
         self.online = False
+        unsent = self._outbox.clear() + (self._held is not None)
+        if unsent:
+            self.traffic.dropped["unsent"] += unsent

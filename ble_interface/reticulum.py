@@ -169,7 +169,11 @@ class ReticulumBLEInterface(Interface):  # type: ignore[misc]  # rns has no type
 
 
 class ReticulumBLEPeer(Interface):  # type: ignore[misc]  # rns has no types
-    """The interface of one peer, made when its link comes up and removed when it is gone."""
+    """The interface of one peer, made when its link comes up and removed when it is gone.
+
+    Attributes:
+        peer: what carries its packets.
+    """
 
     FIXED_MTU = True
 
@@ -178,7 +182,7 @@ class ReticulumBLEPeer(Interface):  # type: ignore[misc]  # rns has no types
         self.parent_interface = parent
         self.owner = parent.owner
         self.name = peer.name
-        self._peer = peer
+        self.peer = peer
         for name in INHERITED:
             if hasattr(parent, name):
                 setattr(self, name, getattr(parent, name))
@@ -186,12 +190,12 @@ class ReticulumBLEPeer(Interface):  # type: ignore[misc]  # rns has no types
 
     def __str__(self) -> str:
         # Reticulum tells interfaces apart by the hash of this text, so it names the peer in full.
-        return str(self._peer)
+        return str(self.peer)
 
     def process_outgoing(self, data: bytes) -> None:
         """Queue a packet to the peer; Reticulum calls this under its locks."""
         try:
-            self._peer.process_outgoing(data)
+            self.peer.process_outgoing(data)
         except PeerGoneError:
             return  # it is being removed
         self.txb += len(data)

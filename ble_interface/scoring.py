@@ -23,7 +23,7 @@ RECENCY_HALF_LIFE = 10.0
 SIGNAL, HISTORY, RECENCY = 0.6, 0.3, 0.1
 
 
-@dataclass
+@dataclass(slots=True)
 class Quality:
     """What is known of one peer.
 

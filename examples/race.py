@@ -213,7 +213,7 @@ class Race(Program):
             if address in self.driver.connected_peers or len(attempts) == self.options.attempts:
                 return
             now = dispatcher.time()
-            if not policy.should_dial(device, self.driver.local_address, self.driver.local_address_type, now):
+            if policy.delay(device, self.driver.local_address, self.driver.local_address_type, now) > 0.0:
                 return
             if address in self.driver.connecting_peers:
                 return

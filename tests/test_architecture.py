@@ -19,6 +19,7 @@ FOLDERS = {
     "ble_interface": "ble_interface",
     "ble_testing": "ble_testing",
     "ble_cli": "ble_cli",
+    "ble_coordination": "ble_coordination",
     **{path.parent.name: f"drivers/{path.parent.name}" for path in (ROOT / "drivers").glob("*/__init__.py")},
 }
 

@@ -6,32 +6,40 @@ import asyncio
 import logging
 import threading
 
+from ..adapter_lock import AdapterLock
 from ..checks import check_identity
 from ..dispatcher import Dispatcher
 from ..errors import DriverStateError
 from ..interface import Bytes
 from ..tasks import within
 from ..uuids import normalise_uuid
-from .health import Health
+from .coordinated import Coordinated
 from .linking import CLOSE_TIMEOUT, End
 from .radio import GattUUIDs, L, Phase
 
 logger = logging.getLogger(__name__)
 
 
-class BaseDriver(Health[L]):
+class BaseDriver(Coordinated[L]):
     """A `BLEDriverInterface` that lacks only the radio.
 
     Args:
         dispatcher: where to run; by default a thread of this driver's own, which ends with `stop`.
         connect_timeout: seconds after which an attempt to connect is given up (PROTOCOL.md: at most 10).
+        adapter_lock: by which the adapter is shared with other programs (see `share_adapter`); None: it is not.
 
     Raises:
         InvalidOptionError: an option is out of range.
     """
 
-    def __init__(self, *, dispatcher: Dispatcher | None = None, connect_timeout: float = 10.0) -> None:
-        super().__init__(dispatcher, connect_timeout)
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher | None = None,
+        connect_timeout: float = 10.0,
+        adapter_lock: AdapterLock | None = None,
+    ) -> None:
+        super().__init__(dispatcher, connect_timeout, adapter_lock)
         self._stopped = threading.Event()
 
     def start(self, service_uuid: str, rx_char_uuid: str, tx_char_uuid: str, identity_char_uuid: str) -> None:
@@ -91,6 +99,7 @@ class BaseDriver(Health[L]):
     async def _shut_down(self) -> None:
         """End everything that is under way, report the links as gone, and free the radio."""
         self._want_scanning = self._want_advertising = False
+        self._keep_no_more()
         tasks = [self._control_task] if self._control_task is not None else []
         self._control_task = self._last_error = None  # now: what follows may be cut short if the radio hangs
         with self._lock:
@@ -108,6 +117,7 @@ class BaseDriver(Health[L]):
             await self._close_radio()
         except Exception:
             logger.exception("%s: closing the radio raised", type(self).__name__)
+        await self._give_up_lock()
 
     def set_identity(self, identity_bytes: Bytes) -> None:
         self._identity = check_identity(identity_bytes)

@@ -30,7 +30,9 @@ class Rig(ABC):
     Attributes:
         mtu: the ATT MTU, in bytes, on which two of its drivers agree, if that is known.
         mtu_is_chosen: drivers have the option `mtu`.
-        centrals_overhear: what is notified to one central reaches all of them, as on BlueZ.
+        centrals_overhear: what is notified to one central may reach all of them, as on BlueZ.
+        patience: how much longer things take than on a radio that is not emulated; the drivers that the rig makes have
+            as much more time.
         virtual: time passes only while the rig waits, so that a thread cannot wait for the driver.
         node_type: what `node` returns.
     """
@@ -38,6 +40,7 @@ class Rig(ABC):
     mtu: int | None = None
     mtu_is_chosen = True
     centrals_overhear = False
+    patience = 1.0
     virtual = False
     node_type: type[Node] = Node
 

@@ -10,14 +10,15 @@ from typing import Any
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from ble_driver import LinkError, PeerRefusedError, RadioError
+from ble_driver import LinkError, LinkRaceError, RadioError
 
-from .errors import past_races
+from .errors import link_error, past_races
 from .remedies import REMEDIES
 
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
+CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
@@ -40,6 +41,13 @@ class BlueZError(RadioError):
         self.name = name
 
 
+def _refusal(member: str, name: str, detail: object) -> BlueZError:
+    """Return the error of a call; where it is known what to do, without details, which differ from call to call."""
+    if name in REMEDIES:
+        return BlueZError(f"{REMEDIES[name]} ({name})", name)
+    return BlueZError(f"{member} failed ({name}: {detail})", name)
+
+
 class AdapterOffError(RadioError):
     """Somebody has switched the adapter off."""
 
@@ -48,7 +56,7 @@ class UnknownDeviceError(LinkError):
     """BlueZ does not know the device, or not any more: it has to be heard again."""
 
 
-class ForestalledError(PeerRefusedError):
+class ForestalledError(LinkRaceError):
     """The peer has connected to us while we were about to dial it."""
 
 
@@ -193,8 +201,9 @@ class BlueZ:
         try:
             await past_races(lambda: self._dial(address))
         except BlueZError as error:
-            kind = UnknownDeviceError if error.name == "org.freedesktop.DBus.Error.UnknownObject" else LinkError
-            raise kind(f"BlueZ cannot connect to {address}: {error}") from error
+            if error.name == "org.freedesktop.DBus.Error.UnknownObject":
+                raise UnknownDeviceError(f"BlueZ does not know {address} any more: {error}") from error
+            raise link_error(f"BlueZ cannot connect to {address}", error) from error
 
     async def _dial(self, address: str) -> None:
         linked = self._dialled[address] = asyncio.Event()
@@ -216,6 +225,10 @@ class BlueZ:
                 if not linked.is_set():
                     await self._take_back(address)
 
+    def is_dialling(self, address: str) -> bool:
+        """Whether an attempt of ours is under way, so that a link which comes up may be the one that it opened."""
+        return address in self._dialled
+
     def _forget_call(self, address: str, call: asyncio.Task[list[Any]]) -> None:
         if not call.cancelled():
             call.exception()  # whatever it is, nobody waits for it
@@ -230,6 +243,19 @@ class BlueZ:
         if address in self._abandoned and not await self.is_connected(address):
             with contextlib.suppress(RadioError):
                 await self.disconnect(address)
+
+    async def mtu_of(self, characteristic: str) -> int:
+        """Return the ATT MTU, in bytes, of the link to the peer that has the characteristic at this path.
+
+        It is asked for, because BlueZ does not tell when it changes: what was told with the services may be the 23 of
+        a link whose MTU was not exchanged yet (seen on 5.66).
+
+        Raises:
+            RadioError: bluetoothd cannot be reached, or the characteristic is gone.
+        """
+        return int(
+            (await self._call(SERVICE, characteristic, PROPERTIES, "Get", "ss", [CHARACTERISTIC, "MTU"]))[0].value
+        )
 
     async def disconnect(self, address: str) -> None:
         """End the link to a device, whoever dialled. Raises RadioError."""
@@ -247,9 +273,7 @@ class BlueZ:
         if reply is None:
             raise RadioError("D-Bus gave no answer")
         if reply.message_type is MessageType.ERROR:
-            name = str(reply.error_name)
-            detail = reply.body[0] if reply.body else ""
-            raise BlueZError(f"{REMEDIES.get(name, f'{member} failed')} ({name}: {detail})", name)
+            raise _refusal(member, str(reply.error_name), reply.body[0] if reply.body else "")
         return list(reply.body)
 
     def _on_message(self, message: Message) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +14,6 @@ from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.exc import BleakError
 
 from ble_driver import (
-    ATT_HEADER,
     IDENTITY_LENGTH,
     GattUUIDs,
     Link,
@@ -22,11 +21,12 @@ from ble_driver import (
     NotOurServiceError,
     OwnIdentityError,
     PeerRefusedError,
+    RadioError,
     Role,
     clamp_mtu,
 )
 
-from .errors import BLEAK_ERRORS, past_races
+from .errors import BLEAK_ERRORS, link_error, past_races
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Central:
         adapter: the adapter's name.
         uuids: of the service and its characteristics.
         discovery_timeout: seconds that the services of a peer may take.
+        mtu_of: returns the ATT MTU of the link to the peer that has the characteristic at a D-Bus path.
         on_frame: is called with each notification.
         on_lost: is called when a link that was set up is gone.
         is_forestalled: whether the peer at an address has a link of its own to us, which must stay.
@@ -65,6 +66,7 @@ class Central:
         adapter: str,
         uuids: GattUUIDs,
         discovery_timeout: float,
+        mtu_of: Callable[[str], Awaitable[int]],
         on_frame: Callable[[BlueZLink, bytes], Any],
         on_lost: Callable[[BlueZLink], Any],
         is_forestalled: Callable[[str], bool],
@@ -72,6 +74,7 @@ class Central:
         self._adapter = adapter
         self._uuids = uuids
         self._discovery_timeout = discovery_timeout
+        self._mtu_of = mtu_of
         self._on_frame = on_frame
         self._on_lost = on_lost
         self._is_forestalled = is_forestalled
@@ -113,9 +116,9 @@ class Central:
         except BaseException as error:
             if client is not None:
                 await self._release(client)
-            if isinstance(error, LinkError) or not isinstance(error, BLEAK_ERRORS):
+            if isinstance(error, LinkError) or not isinstance(error, (RadioError, *BLEAK_ERRORS)):
                 raise
-            raise LinkError(f"BlueZ reports of {device.address}: {str(error) or type(error).__name__}") from error
+            raise link_error(f"BlueZ reports of {device.address}", error) from error
         return link
 
     async def _link(self, client: BleakClient, address: str, own_identity: bytes | None) -> BlueZLink:
@@ -124,7 +127,8 @@ class Central:
         told = await _read_identity(client, identity)
         if told == own_identity:
             raise OwnIdentityError(f"{address} has our own identity")
-        mtu = clamp_mtu(rx.max_write_without_response_size + ATT_HEADER)
+        # After an answer of the peer: BlueZ has exchanged the MTU before.
+        mtu = clamp_mtu(await self._mtu_of(rx.obj[0]))
         link = BlueZLink(address, Role.CENTRAL, mtu, told, client=client, rx=rx)
         await past_races(
             lambda: client.start_notify(tx, lambda _, value: self._on_frame(link, bytes(value))),
@@ -201,4 +205,4 @@ async def write(link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
     try:
         await past_races(lambda: client.write_gatt_char(rx, frame, response=acknowledged), lambda: client.is_connected)
     except BLEAK_ERRORS as error:
-        raise LinkError(f"writing to {link.address}: {str(error) or type(error).__name__}") from error
+        raise link_error(f"writing to {link.address}", error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -12,14 +13,15 @@ from dataclasses import dataclass
 from ble_driver import (
     AddressType,
     BaseDriver,
-    ExclusiveControlManager,
+    CoordinationClient,
     InvalidOptionError,
     LinkError,
+    LinkRaceError,
     Packet,
     RadioError,
     Role,
     check_seconds,
-    frame_size,
+    share_adapter,
     within,
 )
 
@@ -29,7 +31,7 @@ from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
 from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
-from .overheard import Overheard
+from .notifier import Notifier
 from .power import power_cycle
 from .scanner import Found, PowerMode, Scanner
 
@@ -50,6 +52,7 @@ class _Radio:
 
     bluez: BlueZ
     server: GattServer
+    notifier: Notifier
     scanner: Scanner
     central: Central
 
@@ -62,6 +65,11 @@ class BleakDriver(BaseDriver[BlueZLink]):
         power_mode: ``aggressive``, ``balanced`` or ``saver``, see `PowerMode`.
         connect_timeout: seconds after which an attempt to connect is given up.
         service_discovery_timeout: seconds that the peer's services may take of them; more than one try may fit.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default its name.
 
     Raises:
         InvalidOptionError: an option has a value that it cannot take.
@@ -74,8 +82,14 @@ class BleakDriver(BaseDriver[BlueZLink]):
         power_mode: str = "aggressive",
         connect_timeout: float = 10.0,
         service_discovery_timeout: float = 8.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(connect_timeout=connect_timeout)
+        super().__init__(
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, adapter),
+        )
         if not (isinstance(adapter, str) and adapter.startswith("hci") and adapter[3:].isdecimal()):
             raise InvalidOptionError(f"adapter must be a name such as hci0, not {adapter!r}")
         modes = {mode.name.lower(): mode for mode in PowerMode}
@@ -86,10 +100,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._power_mode = modes[power_mode]
         self._radio: _Radio | None = None
         self._switched_off = False  # by a person, while we used it: it is left off then
-        self._exclusive = ExclusiveControlManager()
         self._centrals = Centrals(self._dispatcher.time)
-        self._overheard = Overheard()
-        self._notify_turn = asyncio.Lock()
 
     @property
     def local_address(self) -> str | None:
@@ -105,10 +116,16 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
-        # They belong to the loop that first waits for them, and each start has its own.
-        self._exclusive, self._notify_turn = ExclusiveControlManager(), asyncio.Lock()
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
-        server = GattServer(bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere)
+        server = GattServer(
+            bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere, self._on_socket_elsewhere
+        )
+        notifier = Notifier(
+            lambda packet: obeyed(server.notify(packet), "notify"),
+            self._centrals,
+            self._dispatcher.time,
+            self._share_mtu,
+        )
         scanner = Scanner(
             self._adapter,
             self._uuids.service,
@@ -122,6 +139,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._adapter,
             self._uuids,
             self._discovery_timeout,
+            bluez.mtu_of,
             self._report_frame,
             self._report_link_lost,
             self._is_forestalled,
@@ -134,7 +152,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await server.close()
             await bluez.close()
             raise
-        self._radio = _Radio(bluez, server, scanner, central)
+        self._radio = _Radio(bluez, server, notifier, scanner, central)
         self._switched_off = False
         if wrong is not None:
             self._report_error(RadioError(wrong))
@@ -158,6 +176,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await _in_time(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
             )
+            radio.notifier.close()
             await radio.server.close()
             await radio.bluez.close()
 
@@ -209,6 +228,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 link = await self._link_to(radio, address, found)
                 found.timeouts = 0
                 return link
+        except ForestalledError:
+            await asyncio.sleep(UNHEARD_TIME)  # with its handshake this attempt is superseded
+            raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
@@ -224,7 +246,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 await self._reach(radio, address)
                 return await radio.central.set_up(found.device, self._identity)
             except LinkError as error:
-                refused = type(error) not in (LinkError, MissingCharacteristicError)  # it has an error of its own
+                # One that has an error of its own has an answer already.
+                refused = type(error) not in (LinkError, LinkRaceError, MissingCharacteristicError)
                 if refused or attempt == LINK_ATTEMPTS:
                     raise
                 logger.debug("dialling %s again: %s", address, error)
@@ -261,11 +284,13 @@ class BleakDriver(BaseDriver[BlueZLink]):
     def _on_device_connection(self, address: str, connected: bool) -> None:
         """BlueZ says that a device was connected or disconnected, by whomever."""
         if connected:
-            if address not in self._links and address not in self._attempts:
+            ours = self._radio is not None and self._radio.bluez.is_dialling(address)
+            if address not in self._links and not ours:
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
-            self._overheard.gone(address)
+            if self._radio is not None:
+                self._radio.notifier.gone(address)
             link = self._links.get(address)
             if link is not None:
                 self._report_link_lost(link)
@@ -286,17 +311,28 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link is None or link.role is Role.PERIPHERAL:
             self._centrals.heard(address, mtu)
         if link is None:
-            link = BlueZLink(address, Role.PERIPHERAL, self._centrals.smallest_mtu)
+            link = BlueZLink(address, Role.PERIPHERAL, self._mtu_for(address))
             if not self._report_link(link):
                 self._begin_close(link)
                 return
         self._share_mtu()
         self._report_frame(link, value)
 
+    def _on_socket_elsewhere(self, path: str, mtu: int, ours: socket.socket) -> None:
+        self._dispatcher.call_soon(self._on_socket, path, mtu, ours)  # this is GLib's thread
+
+    def _on_socket(self, path: str, mtu: int, ours: socket.socket) -> None:
+        if self._radio is not None:
+            self._radio.notifier.subscribed(address_of(path), mtu, ours)
+        else:
+            ours.close()
+
+    def _mtu_for(self, address: str) -> int:
+        return self._radio.notifier.mtu_for(address) if self._radio is not None else self._centrals.smallest_mtu
+
     def _share_mtu(self) -> None:
-        mtu = self._centrals.smallest_mtu
         for link in self._peripheral_links():
-            self._report_mtu(link, mtu)
+            self._report_mtu(link, self._mtu_for(link.address))
 
     def _peripheral_links(self) -> list[BlueZLink]:
         return [link for link in list(self._links.values()) if link.role is Role.PERIPHERAL]
@@ -307,18 +343,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
         if link.role is Role.CENTRAL:
             await super()._transmit_packet(link, packet)
             return
-        async with self._notify_turn:  # all centrals hear all frames: no other packet's may come between
-            if self._overheard.has(link.address, packet, self._dispatcher.time()):
-                return
-            if max(map(len, packet)) > frame_size(self._centrals.smallest_mtu):
-                logger.debug("a packet to %s was cut for a larger MTU than all centrals have: dropped", link.address)
-                return
-            others = [other.address for other in self._peripheral_links() if other is not link]
-            try:
-                await obeyed(self._there().server.notify(packet), "notify")
-            except RadioError as error:
-                raise LinkError(str(error)) from error
-            self._overheard.notified(link.address, packet, others, self._dispatcher.time())
+        others = [other.address for other in self._peripheral_links() if other is not link]
+        try:
+            notifier = self._there().notifier
+        except RadioError as error:
+            raise LinkError(str(error)) from error
+        await notifier.notify(link.address, packet, others)
 
     async def _transmit(self, link: BlueZLink, frame: bytes, acknowledged: bool) -> None:
         await write(link, frame, acknowledged)

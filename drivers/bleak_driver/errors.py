@@ -9,7 +9,7 @@ from typing import TypeVar
 import dbus.exceptions
 from bleak.exc import BleakError
 
-from ble_driver import NoAnswerError, RadioError
+from ble_driver import LinkError, LinkRaceError, NoAnswerError, RadioError
 
 from .remedies import REMEDIES
 
@@ -21,6 +21,26 @@ BLEAK_ERRORS = (BleakError, EOFError, OSError, asyncio.TimeoutError)
 RACES = ("br-connection-canceled", "le-connection-abort-by-local", "InProgress", "already in progress", "NotReady")
 #: Attempts at a step that meets such races, and the seconds after the first of them.
 RACE_ATTEMPTS, RACE_PAUSE = 3, 0.3
+
+
+def words_of(error: BaseException) -> str:
+    """Return what an error says, or what it is called if it says nothing, as a time-out does."""
+    return str(error) or type(error).__name__
+
+
+def is_race(error: BaseException) -> bool:
+    """Whether an error is a race of the radio, and says nothing of the peer."""
+    return any(word in str(error) for word in RACES)
+
+
+def link_error(what: str, error: BaseException) -> LinkError:
+    """Return the error of a link for one of bleak or BlueZ.
+
+    Args:
+        what: what failed, with the peer.
+        error: why.
+    """
+    return (LinkRaceError if is_race(error) else LinkError)(f"{what}: {words_of(error)}")
 
 
 async def past_races(step: Callable[[], Awaitable[T]], worth_it: Callable[[], bool] = lambda: True) -> T:
@@ -38,7 +58,7 @@ async def past_races(step: Callable[[], Awaitable[T]], worth_it: Callable[[], bo
         try:
             return await step()
         except (RadioError, *BLEAK_ERRORS) as error:
-            if attempt == RACE_ATTEMPTS or not any(word in str(error) for word in RACES) or not worth_it():
+            if attempt == RACE_ATTEMPTS or not is_race(error) or not worth_it():
                 raise
         await asyncio.sleep(RACE_PAUSE * attempt)
         attempt += 1
@@ -59,4 +79,4 @@ async def obeyed(command: Awaitable[T], what: str) -> T:
     except asyncio.TimeoutError as error:
         raise NoAnswerError(f"bluetoothd does not answer when it is to {what}") from error
     except BLEAK_ERRORS as error:
-        raise RadioError(f"BlueZ cannot {what}: {str(error) or type(error).__name__}") from error
+        raise RadioError(f"BlueZ cannot {what}: {words_of(error)}") from error

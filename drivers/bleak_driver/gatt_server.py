@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from bluezero import advertisement, constants, localGATT
 from ble_driver import GattUUIDs
 
 from .glib_thread import GLibThread
+from .notify_sockets import make_pair
 
 #: Seconds that BlueZ gets to accept or drop the application or the advertisement.
 REGISTER_TIMEOUT = 5.0
@@ -73,6 +75,23 @@ class _Rx(_Characteristic):
         self.on_write(str(options.get("device", "")), int(options.get("mtu", 0)), bytes(value))
 
 
+class _Tx(_Characteristic):
+    on_socket: Callable[[str, int, socket.socket], None]
+
+    def __init__(self, bus: Any, path: str, service: str, uuid: str) -> None:
+        super().__init__(bus, path, service, uuid, ["read", "notify"])
+        self.props[constants.GATT_CHRC_IFACE]["NotifyAcquired"] = False  # so bluetoothd knows that it may ask
+
+    @dbus.service.method(constants.GATT_CHRC_IFACE, in_signature="a{sv}", out_signature="hq")  # type: ignore[untyped-decorator]
+    def AcquireNotify(self, options: dict[str, Any]) -> Any:
+        mtu = int(options.get("mtu", 0))
+        ours, theirs = make_pair()
+        with theirs:
+            given = dbus.types.UnixFd(theirs)  # it is a copy
+        self.on_socket(str(options.get("device", "")), mtu, ours)
+        return given, dbus.UInt16(mtu)
+
+
 class _Identity(_Characteristic):
     identity: Callable[[], bytes | None]
 
@@ -103,6 +122,8 @@ class GattServer:
         uuids: of the service and its characteristics.
         identity: returns what to tell those who read our identity, None to refuse; called on GLib's thread.
         on_write: called on GLib's thread with the writer's D-Bus path, the ATT MTU (0 if unknown), and the value.
+        on_socket: called on GLib's thread with the D-Bus path of a central that has subscribed, the ATT MTU (0 if
+            unknown), and the socket by which it is notified, if bluetoothd has asked for one.
     """
 
     def __init__(
@@ -111,11 +132,13 @@ class GattServer:
         uuids: GattUUIDs,
         identity: Callable[[], bytes | None],
         on_write: Callable[[str, int, bytes], None],
+        on_socket: Callable[[str, int, socket.socket], None],
     ) -> None:
         self._adapter_path = adapter_path
         self._uuids = uuids
         self._identity = identity
         self._on_write = on_write
+        self._on_socket = on_socket
         self._root = f"/ble_interface/p{os.getpid()}/n{next(_numbers)}"
         self._open = False
         self._bus: Any = None
@@ -145,9 +168,8 @@ class GattServer:
             self._bus, f"{service_path}/char0001", service_path, self._uuids.rx, ["write", "write-without-response"]
         )
         rx.on_write = self._on_write
-        self._tx = _Characteristic(
-            self._bus, f"{service_path}/char0002", service_path, self._uuids.tx, ["read", "notify"]
-        )
+        self._tx = _Tx(self._bus, f"{service_path}/char0002", service_path, self._uuids.tx)
+        self._tx.on_socket = self._on_socket
         told = _Identity(self._bus, f"{service_path}/char0003", service_path, self._uuids.identity, ["read"])
         told.identity = self._identity
         self._objects = [application, service, rx, self._tx, told]
@@ -217,14 +239,12 @@ class GattServer:
 
         The wait is a call that bluetoothd answers after the signals before it; it bounds what waits on D-Bus.
         """
-        await GLibThread.call(self._send_values, frames)
-        await GLibThread.reply(
-            lambda ok, failed: self._bus.call_async(
-                constants.BLUEZ_SERVICE_NAME, "/", "org.freedesktop.DBus.Peer", "Ping", "", (), ok, failed
-            ),
-            NOTIFY_TIMEOUT,
-        )
 
-    def _send_values(self, frames: tuple[bytes, ...]) -> None:
-        for frame in frames:
-            self._tx.PropertiesChanged(constants.GATT_CHRC_IFACE, {"Value": dbus.ByteArray(frame)}, [])
+        def start(ok: Callable[..., None], failed: Callable[[Exception], None]) -> None:
+            for frame in frames:
+                self._tx.PropertiesChanged(constants.GATT_CHRC_IFACE, {"Value": dbus.ByteArray(frame)}, [])
+            self._bus.call_async(
+                constants.BLUEZ_SERVICE_NAME, "/", "org.freedesktop.DBus.Peer", "Ping", "", (), ok, failed
+            )
+
+        await GLibThread.reply(start, NOTIFY_TIMEOUT)

@@ -6,8 +6,9 @@ REMEDIES = {
     "org.freedesktop.DBus.Error.ServiceUnknown": "bluetoothd is not running: sudo systemctl start bluetooth",
     "org.freedesktop.DBus.Error.NameHasNoOwner": "bluetoothd is not running: sudo systemctl start bluetooth",
     "org.freedesktop.DBus.Error.Spawn.ChildExited": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.AccessDenied": "this user may not talk to bluetoothd: "
-    "sudo usermod -aG bluetooth $USER, then log in again",
+    "org.freedesktop.DBus.Error.AccessDenied": "the policy of D-Bus does not let this user talk to bluetoothd: "
+    "sudo usermod -aG bluetooth $USER, then log in again; what it wants is told by "
+    "grep -r org.bluez /etc/dbus-1/system.d /usr/share/dbus-1/system.d",
     "org.bluez.Error.Blocked": "the adapter is blocked: sudo rfkill unblock bluetooth",
     "org.bluez.Error.NotReady": "the adapter is off: bluetoothctl power on",
 }

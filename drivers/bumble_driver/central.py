@@ -65,14 +65,16 @@ class Initiator:
 
             self._device.on(Device.EVENT_CONNECTION, on_connection)
             self._device.on(Device.EVENT_CONNECTION_FAILURE, on_failure)
+            # It runs to its end when this is cancelled: bumble loses its way if nobody waits for an answer any more.
+            command = asyncio.ensure_future(self._device.send_async_command(_create_connection(address)))
             try:
                 with link_errors(f"initiating to {address}"):
-                    await self._device.send_async_command(_create_connection(address))
-                try:
-                    return await asyncio.shield(outcome)
-                except asyncio.CancelledError:
-                    await self._take_back(outcome)
-                    raise
+                    await asyncio.shield(command)
+                return await asyncio.shield(outcome)
+            except asyncio.CancelledError:
+                await asyncio.wait([command], timeout=CANCEL_TIMEOUT)
+                await self._take_back(outcome)
+                raise
             finally:
                 self._device.remove_listener(Device.EVENT_CONNECTION, on_connection)
                 self._device.remove_listener(Device.EVENT_CONNECTION_FAILURE, on_failure)

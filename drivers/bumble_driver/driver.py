@@ -20,6 +20,7 @@ from ble_driver import (
     AddressType,
     BaseDriver,
     BLEDevice,
+    CoordinationClient,
     InvalidOptionError,
     LinkError,
     NoAnswerError,
@@ -28,6 +29,7 @@ from ble_driver import (
     ScanPasses,
     check_mtu,
     normalise_address,
+    share_adapter,
     within,
 )
 
@@ -62,6 +64,11 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         address: its random static address (both top bits set); by default one made up for this driver.
         mtu: the largest ATT MTU it agrees to, in bytes.
         connect_timeout: seconds after which an attempt to connect is given up.
+        coordination: the service by which programs share the adapter (`ble_coordination`): its URL, or a client for it
+            that nobody else uses. The driver uses the adapter only while it holds its lock.
+        coordination_mode: what to do while that service is away: ``required`` leaves the adapter alone, ``advisory``
+            uses it and says so by ``on_error``.
+        coordination_device: what the service calls the adapter; by default the address of the radio daemon.
 
     Raises:
         InvalidAddressError, InvalidMTUError, InvalidOptionError: an option has a value that it cannot take.
@@ -74,9 +81,17 @@ class BumbleDriver(BaseDriver[BumbleLink]):
         address: str | None = None,
         mtu: int = MAX_MTU,
         connect_timeout: float = 10.0,
+        coordination: str | CoordinationClient | None = None,
+        coordination_mode: str = "required",
+        coordination_device: str = "",
     ) -> None:
-        super().__init__(connect_timeout=connect_timeout)
         self._radio = _check_radio(radio)
+        # A name has no brackets, as the address of a daemon at [::1] does.
+        name = self._radio.replace("[", "").replace("]", "").lstrip(":")
+        super().__init__(
+            connect_timeout=connect_timeout,
+            adapter_lock=share_adapter(coordination, coordination_mode, coordination_device, name),
+        )
         self._address = _check_static(address) or hci.Address.generate_static_address()
         self._mtu = check_mtu(mtu)
         self._transport: Transport | None = None
@@ -273,8 +288,11 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             self._report_frame(link, value)
 
     def _heard(self, connection: Connection) -> BumbleLink | None:
-        """Return the link of a central that has subscribed or written: the first time, that makes it one."""
-        link = self._inbound.get(connection)
+        """Return the link of a central that has subscribed or written: the first time, that makes it one.
+
+        On a connection that we have opened it is our link: a peer that dialled us as well has found it there.
+        """
+        link = self._inbound.get(connection) or self._outbound(connection)
         # bumble still hands over what a connection wrote after that has ended: it must not become a link again.
         if link is None and self._device is not None and lives(connection):
             address, _ = _split(connection.peer_address)
@@ -286,6 +304,10 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             connection.on(connection.EVENT_DISCONNECTION, lambda _: self._inbound.pop(connection, None))
             self._watch(link)
         return link
+
+    def _outbound(self, connection: Connection) -> BumbleLink | None:
+        link = self._links.get(_split(connection.peer_address)[0])
+        return link if link is not None and link.connection is connection else None
 
     # --- frames -------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from .air import VirtualAir
 from .driver import MockBLEDriver
 from .faults import Fault, Faults, Step
 from .hostile import HostileNode
+from .propagation import Propagation
 from .sloppy import SloppyMockDriver
 
-__all__ = ["Fault", "Faults", "HostileNode", "MockBLEDriver", "SloppyMockDriver", "Step", "VirtualAir"]
+__all__ = ["Fault", "Faults", "HostileNode", "MockBLEDriver", "Propagation", "SloppyMockDriver", "Step", "VirtualAir"]

@@ -8,16 +8,24 @@ from enum import Enum
 
 
 class Step(Enum):
-    """How far a central has come with a link (PROTOCOL.md, Link set-up). A fault strikes before the step is done."""
+    """How far a central has come with a link (PROTOCOL.md, Link set-up).
+
+    A fault strikes before the step is done; so what is to strike after one strikes before the next.
+    """
 
     CONNECT = "connect"
     MTU = "mtu"
     DISCOVERY = "discovery"
     IDENTITY = "identity"
-    #: From here on the peripheral knows of the link.
     SUBSCRIBE = "subscribe"
+    #: The peripheral knows of the link, and the central does not yet.
+    SUBSCRIBED = "subscribed"
     #: The link is up at both ends, and this is its first frame.
     HANDSHAKE = "handshake"
+    #: The handshake has arrived, and the central is not told so.
+    ACKNOWLEDGE = "acknowledge"
+    #: A later write request.
+    WRITE = "write"
 
 
 class Fault(Enum):

@@ -34,7 +34,7 @@ class WatchedNode(Node):
                     emit("disconnected", interface=str(interface))
             for interface in interfaces:
                 if interface not in known:
-                    emit("connected", interface=str(interface))
+                    emit("connected", interface=str(interface), role=interface.peer.role.value)
             known = interfaces
 
 

@@ -371,3 +371,15 @@ def test_what_does_not_stop_is_named_and_left(caplog: pytest.LogCaptureFixture) 
         assert "stubborn" in caplog.text
         release.set()
         assert wait_for_cancelled(future)
+
+
+def test_cancelled_timers_are_swept_out_of_virtual_time_and_no_others() -> None:
+    with VirtualDispatcher() as dispatcher:
+        called: list[int] = []
+        for n in range(5000):
+            timer = dispatcher.call_later(1.0 + n / 1000, called.append, n)
+            if n % 10:
+                timer.cancel()
+        assert len(dispatcher._timers) < 2500
+        dispatcher.run_for(10.0)
+        assert called == list(range(0, 5000, 10))

@@ -86,3 +86,23 @@ def a_world() -> Iterator[World]:
             stack.interface.stop()
     finally:
         world.dispatcher.close()
+
+
+def a_radio(world: World) -> MockBLEDriver:
+    """Return a started radio that keeps to no protocol by itself."""
+    radio = MockBLEDriver(world.air)
+    radio.set_identity(b"a bare radio, 16")
+    service = world.stacks[0].interface.settings.service_uuid
+    radio.start(service, *(service[:-1] + end for end in "546"))
+    return radio
+
+
+def dial(world: World, radio: MockBLEDriver, target: Stack) -> None:
+    """Link a bare radio to a stack."""
+    radio.connect(target.driver.address)
+    world.wait(lambda: target.driver.address in radio.connected_peers)
+
+
+def states(stack: Stack) -> dict[str, int]:
+    """Return how many links a stack has in each state."""
+    return stack.interface.get_status()["links"]

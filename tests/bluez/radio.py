@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from .vm import children
@@ -22,8 +24,15 @@ class Radio:
         log: what it said.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, address: tuple[str, int], log: Log) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        address: tuple[str, int],
+        log: Log,
+        captures: tempfile.TemporaryDirectory[str],
+    ) -> None:
         self._process = process
+        self._captures = captures
         self.address = address
         self.log = log
         assert process.stdout is not None
@@ -36,8 +45,9 @@ class Radio:
         Raises:
             RuntimeError: it does not come up.
         """
+        captures = tempfile.TemporaryDirectory(prefix="ble-rig-")
         process = await children.start(
-            [sys.executable, "-m", "tests.bluez.walled_radio"],
+            [sys.executable, "-m", "tests.bluez.walled_radio", captures.name],
             stdin=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[2],
         )
@@ -48,7 +58,7 @@ class Radio:
                 while line := (await process.stdout.readline()).decode():
                     log.add(line.rstrip())
                     if match := re.fullmatch(r"radio: listening on (\S+):(\d+)\n", line):
-                        return cls(process, (match[1], int(match[2])), log)
+                        return cls(process, (match[1], int(match[2])), log, captures)
         except BaseException:
             await children.kill(process)
             raise
@@ -63,7 +73,14 @@ class Radio:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(pairs).encode() + b"\n")
 
+    def save_capture(self, address: str, path: Path) -> None:
+        """Copy what has passed between the controller with this address and its host, for ``btmon -r``."""
+        capture = Path(self._captures.name) / f"{address}.btsnoop"
+        if capture.exists():  # its controller may never have had a host
+            shutil.copyfile(capture, path)
+
     async def stop(self) -> None:
         """End it."""
         await children.kill(self._process)
         self._follower.cancel()
+        self._captures.cleanup()

@@ -118,8 +118,11 @@ class Rig:
         return sum(guest.crashes() for guest in self._guests)
 
     async def collect(self, directory: Path) -> None:
-        """Write all logs to a directory."""
+        """Write all logs, and what passed between hosts and controllers, to a directory."""
         self.radio.log.save(directory)
+        for guest in self._guests:
+            if guest.address:
+                self.radio.save_capture(guest.address, directory / f"{guest.name}.btsnoop")
         await asyncio.gather(*(guest.collect(directory) for guest in self._guests))
 
     # --- guests -------------------------------------------------------------------------------------------------------

@@ -1,6 +1,10 @@
-"""The project's radio daemon on a free port, with walls that a scenario puts up.
+"""The project's radio daemon on a free port, with walls that a scenario puts up, and a capture of each adapter.
 
-A line on standard input is a JSON list of pairs of addresses that do not hear each other; the next replaces it.
+    python -m tests.bluez.walled_radio DIRECTORY
+
+A line on standard input is a JSON list of pairs of addresses that do not hear each other; the next replaces it. What
+passes between each host and its controller is in DIRECTORY, in the format of btmon. It is written here rather than by
+a btmon in each guest, which took a quarter of an emulated machine, and whose capture went with a kernel that crashed.
 """
 
 from __future__ import annotations
@@ -9,6 +13,9 @@ import asyncio
 import json
 import logging
 import sys
+from pathlib import Path
+
+from bumble.snoop import BtSnooper
 
 from drivers.bumble_driver.radio import Air, RadioServer
 from drivers.bumble_driver.radio.controller import RadioController
@@ -30,11 +37,54 @@ def _address(controller: RadioController) -> str:
     return str(controller.public_address).partition("/")[0]
 
 
-async def main() -> None:
+class CapturingServer(RadioServer):
+    """Writes down what each host and its controller say to each other.
+
+    Args:
+        directory: where the captures go.
+        air: what all controllers share.
+    """
+
+    def __init__(self, directory: Path, air: Air) -> None:
+        # Without the event that follows a cancelled attempt: over it, Debian's 6.1 kernel corrupts a list.
+        super().__init__("127.0.0.1", 0, air=air, cancel_event=False)
+        self._directory = directory
+
+    def make_controller(self) -> RadioController:
+        return CapturedController(self._directory, self.air)
+
+
+class CapturedController(RadioController):
+    """A controller that writes down what passes.
+
+    Args:
+        directory: where its capture goes, under its address.
+        air: what it shares with others.
+    """
+
+    def __init__(self, directory: Path, air: Air) -> None:
+        super().__init__(air, cancel_event=False)
+        # Unbuffered: it is read while this runs.
+        self._file = (directory / f"{_address(self)}.btsnoop").open("wb", buffering=0)
+        self._snooper = BtSnooper(self._file)
+
+    def on_packet(self, packet: bytes) -> None:
+        self._snooper.snoop(packet, BtSnooper.Direction.HOST_TO_CONTROLLER)
+        super().on_packet(packet)
+
+    def _send(self, packet: bytes) -> None:
+        self._snooper.snoop(packet, BtSnooper.Direction.CONTROLLER_TO_HOST)
+        super()._send(packet)
+
+    def detach(self) -> None:
+        super().detach()
+        self._file.close()
+
+
+async def main(directory: Path) -> None:
     """Serve until standard input ends."""
     air = WalledAir()
-    # Without the event that follows a cancelled attempt: over it, Debian's 6.1 kernel corrupts a list.
-    server = RadioServer("127.0.0.1", 0, air=air, cancel_event=False)
+    server = CapturingServer(directory, air)
     await server.start()
     print(f"radio: listening on 127.0.0.1:{server.port}", flush=True)  # noqa: T201 - the rig reads it
     orders = asyncio.StreamReader()
@@ -46,4 +96,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(relativeCreated)8d %(name)s: %(message)s")
-    asyncio.run(main())
+    asyncio.run(main(Path(sys.argv[1])))

@@ -1,8 +1,9 @@
 """The contract suite runs on every kind of radio that needs neither hardware nor root, or on one that is named.
 
-    python -m pytest tests/contract --radio bluez
+    python -m pytest tests/contract --radio bluez-dials
 
-runs it on the real BlueZ of this machine, which has to be a guest of `tests.bluez`: adapters are plugged in and out.
+runs it with one node on the real BlueZ of this machine, which has to be a guest of `tests.bluez`: the first, which
+dials in most tests, or with ``bluez-waits`` the second.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ def _bumble() -> Rig:
     return BumbleRig()
 
 
-def _bluez() -> Rig:
+def _bluez(place: int) -> Rig:
     from .bluez_rig import BlueZRig
 
-    return BlueZRig()
+    return BlueZRig(place)
 
 
 RIGS: dict[str, Callable[[], Rig]] = {
     "mock-virtual": VirtualMockRig,
     "mock-real": RealMockRig,
     "bumble": _bumble,
-    "bluez": _bluez,
+    "bluez-dials": lambda: _bluez(0),
+    "bluez-waits": lambda: _bluez(1),
 }
 #: bumble needs Python 3.11, and bluez a machine of its own.
 EVERYWHERE = ("mock-virtual", "mock-real", *(("bumble",) if sys.version_info >= (3, 11) else ()))

@@ -65,6 +65,9 @@ class FakeBlueZ:
     async def daemon_pid(self) -> int:
         return 0
 
+    async def mtu_of(self, _: str) -> int:
+        return 517
+
     async def is_powered(self) -> bool:
         await self.daemon.obey("ask")
         return True

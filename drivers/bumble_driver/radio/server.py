@@ -130,8 +130,12 @@ class RadioServer:
         await asyncio.gather(*(host.closed for host in hosts))
         await server.wait_closed()
 
+    def make_controller(self) -> RadioController:
+        """Return the controller of a host that comes; to be overridden by who wants another kind."""
+        return RadioController(self.air, cancel_event=self._cancel_event)
+
     def _attach(self, host: _HostPort) -> RadioController:
-        controller = RadioController(self.air, cancel_event=self._cancel_event)
+        controller = self.make_controller()
         controller.host = host
         self._hosts[host] = controller
         return controller

@@ -37,7 +37,8 @@ class AdvertisesOn(SwitchedMockDriver):
 
     async def _set_advertising(self, on: bool) -> None:
         self._advertised = True
-        await super()._set_advertising(on)
+        if on:
+            await super()._set_advertising(on)
 
 
 @caught_by("test_a_scanner_hears_an_advertiser")

@@ -17,6 +17,7 @@ from .kernel import Kernel
 REQUIREMENTS = (
     "bleak>=3.0,<4",
     "bluezero==0.9.1",
+    "bumble==0.0.236",
     "rns==1.5.7",
     "lxmf==1.2.1",
     "pytest>=8",

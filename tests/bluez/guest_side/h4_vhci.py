@@ -1,9 +1,9 @@
-"""Glue: the controller behind a virtio-serial port, as a Bluetooth adapter of this kernel.
+"""Glue: the controller behind a virtio-serial port, or of a radio daemon, as a Bluetooth adapter of this kernel.
 
     python -m tests.bluez.guest_side.h4_vhci PORT
 
-The port, such as "radio0", is a byte stream in H4 framing; /dev/vhci takes and gives one packet per call. On SIGTERM
-the controller is reset when the adapter has vanished: to its peers that is an adapter that was unplugged.
+The port, such as "radio0" or "127.0.0.1:7700", is a byte stream in H4 framing; /dev/vhci takes and gives one packet per
+call. On SIGTERM the controller is reset when the adapter has vanished: peers see an adapter that was unplugged.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import sys
 import time
 
@@ -87,7 +88,8 @@ def main() -> None:
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
-    port = open_port(sys.argv[1])
+    host, colon, number = sys.argv[1].partition(":")
+    port = socket.create_connection((host, int(number))).detach() if colon else open_port(host)
     reset(port)
     vhci = os.open("/dev/vhci", os.O_RDWR)
     os.write(vhci, CREATE_PRIMARY_CONTROLLER)

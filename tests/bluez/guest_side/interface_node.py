@@ -56,7 +56,7 @@ class Node:
             for packet in frames(order["count"], order["size"]):
                 peer.process_outgoing(packet)
         elif order["do"] == "heard":
-            self.report_heard(order["peer"], order["count"], order.get("timeout", 60.0))
+            self.report_heard(order["peer"], order["count"], order.get("timeout", 60.0), order.get("size"))
         elif order["do"] == "play":
             self.play(order["me"], order["traffic"], order["names"])
         elif order["do"] == "packets":
@@ -85,12 +85,14 @@ class Node:
         dropped = {peer.identity.hex(): dict(peer.dropped) for peer in self.interface.peers}
         say("packets", of={peer: list(map(digest, got)) for peer, got in self.heard.items()}, dropped=dropped)
 
-    def report_heard(self, peer: str, count: int, timeout: float) -> None:
-        """Report the packets from a peer once there are as many as wanted, or time is up."""
+    def report_heard(self, peer: str, count: int, timeout: float, size: int | None) -> None:
+        """Report the packets from a peer, all or of one size, once there are as many as wanted, or time is up."""
         begun = time.monotonic()
-        while len(self.heard.get(peer, ())) < count and time.monotonic() - begun < timeout:
+        packets: list[bytes] = []
+        while len(packets) < count and time.monotonic() - begun < timeout:
             time.sleep(0.02)
-        packets = self.heard.pop(peer, [])
+            packets = [packet for packet in self.heard.get(peer, ()) if size in (None, len(packet))]
+        self.heard.pop(peer, None)
         dropped = {str(p.identity.hex()): dict(p.dropped) for p in self.interface.peers}
         say(
             "heard",

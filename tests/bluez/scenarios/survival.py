@@ -141,3 +141,49 @@ async def adapter_used_by_another_program(rig: Rig) -> None:
     await pair.linked(90.0)
     rig.note(f"linked {time.monotonic() - begun:.1f} s after the start, with another program scanning")
     await pair.carry()
+
+
+#: Lets nobody but root and a group talk to bluetoothd, as distributions do that ship a stricter policy than Debian 13.
+STRICT_POLICY = """<busconfig>
+<policy context="default"><deny send_destination="org.bluez"/></policy>
+<policy group="bluetooth"><allow send_destination="org.bluez"/></policy>
+</busconfig>"""
+POLICY_FILE = "/etc/dbus-1/system.d/zz-strict.conf"
+#: The environment of these guests is where only root may look.
+AS_USER = (
+    *("setpriv", "--reuid=nobody", "--regid=nogroup"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
+
+@scenario(guests=2, timeout=300.0)
+async def a_user_without_root(rig: Rig) -> None:
+    """No root is needed; and where the policy of D-Bus wants a group, the driver says which."""
+    a, b = await rig.guests(2, gatt_channels=1)
+    bob = await start_node(b, BOB)
+    node = (a.interpreter, "-m", "tests.bluez.guest_side.interface_node", ALICE.hex())
+    await a.tool("sh", "-c", f"echo '{STRICT_POLICY}' >{POLICY_FILE}")
+    try:
+        await _reload_policy(a)
+        alice = a.start(*AS_USER, "--clear-groups", *node)
+        error = await alice.expect("error", 40.0)
+        expect("usermod -aG bluetooth" in error["text"], f"the error is {error}")
+        rig.note(error["text"])
+        await alice.stop()
+        alice = a.start(*AS_USER, "--groups=bluetooth", *node)
+        await Pair(rig, a, b, alice, bob).linked(60.0)
+        alice.send("stop")
+        await alice.expect("stopped", 20.0)
+        await bob.expect("down", 40.0, peer=ALICE.hex())
+    finally:
+        await a.tool("rm", POLICY_FILE)
+        await _reload_policy(a)
+    alice = a.start(*AS_USER, "--clear-groups", *node)
+    pair = Pair(rig, a, b, alice, bob)
+    await pair.linked(60.0)
+    await pair.carry()
+
+
+async def _reload_policy(guest: Guest) -> None:
+    bus = "org.freedesktop.DBus"
+    await guest.tool("dbus-send", "--system", "--print-reply", f"--dest={bus}", "/", f"{bus}.ReloadConfig")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import logging
 import time
 from collections.abc import Mapping
@@ -23,7 +22,6 @@ logger = logging.getLogger(__name__)
 BOOT_TIMEOUT, ADAPTER_TIMEOUT, TOOL_TIMEOUT = 90.0, 60.0, 30.0
 #: Seconds after which a bluetoothd that died is started again.
 RESTART_DELAY = 1.0
-CAPTURE = "/run/rig/capture.btsnoop"
 CONFIGURATION = "/run/rig/main.conf"
 BLUETOOTHD = "/usr/libexec/bluetooth/bluetoothd"
 #: Where init.sh mounts the repository.
@@ -111,7 +109,6 @@ class Guest:
         return self._machine is not None and self._machine.is_running
 
     async def _start_bluetooth(self, gatt: Mapping[str, int]) -> None:
-        self._services.append(self._service("btmon", "sh", "-c", f"exec btmon -w {CAPTURE} >/dev/null"))
         await self.plug_adapter()
         wait = "until test -S /run/dbus/system_bus_socket; do sleep 0.05; done"
         options = " -d" if self._debug else ""
@@ -137,6 +134,11 @@ class Guest:
         return program
 
     # --- programs -----------------------------------------------------------------------------------------------------
+
+    @property
+    def interpreter(self) -> str:
+        """The guest's Python."""
+        return self._root.python
 
     def start(self, *argv: str, env: Mapping[str, str] | None = None) -> Program:
         """Start a program; it is ended with the scenario."""
@@ -224,7 +226,7 @@ class Guest:
         return [line for line in self._machine.console.lines if any(word in line for word in KERNEL_TROUBLE)]
 
     async def collect(self, directory: Path) -> None:
-        """Write logs, kernel messages and the HCI capture to a directory; a guest that is dead gives what it can."""
+        """Write logs and kernel messages to a directory; a guest that is dead gives what it can."""
         if self._machine is None:
             return
         for log in (self._machine.console, *self._logs.values()):
@@ -235,7 +237,5 @@ class Guest:
             dmesg = Log(f"{self.name}-dmesg")
             dmesg.lines.extend(await self.tool("dmesg"))
             dmesg.save(directory)
-            capture = "".join(await self.tool("base64", CAPTURE, timeout=120.0))
-            (directory / f"{self.name}.btsnoop").write_bytes(base64.b64decode(capture))
         except GuestError as error:
             logger.warning("guest %s: %s", self.name, error)
