@@ -6,6 +6,7 @@ In: `driver.on_data_received` → link table (handshake, or) → reassembler →
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -19,6 +20,9 @@ from .peer import BLEPeerInterface
 from .recent_frames import RecentFrames
 from .settings import InterfaceSettings
 from .status import InterfaceStatus, status_of
+from .status_socket import StatusSocket, StatusSocketError
+
+logger = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
@@ -57,6 +61,7 @@ class BLEInterface:
         self.dropped: Counter[str] = Counter()
         self.recent_frames = RecentFrames()
         self._node: Node | None = None
+        self._status_socket: StatusSocket | None = None
 
     def __str__(self) -> str:
         return f"BLEInterface[{self.name}]"
@@ -92,12 +97,23 @@ class BLEInterface:
         self.driver.start(self.settings.service_uuid, RX_CHAR_UUID, TX_CHAR_UUID, IDENTITY_CHAR_UUID)
         self.driver.start_advertising(self.settings.device_name)
         self.driver.start_scanning()
+        if self.settings.status_socket:
+            self._open_status_socket()
+
+    def _open_status_socket(self) -> None:
+        try:
+            self._status_socket = StatusSocket(self.name, self.get_status)
+        except StatusSocketError as error:  # the node does without
+            logger.warning("%s: %s", self, error)
 
     def stop(self) -> None:
         """End all links and stop the radio; harmless when stopped. Nothing reaches the owner afterwards."""
         node = self._node
         if node is None:
             return
+        if self._status_socket is not None:
+            self._status_socket.close()
+            self._status_socket = None
         self.driver.stop()
         node.stop()
         self._node = None

@@ -61,6 +61,7 @@ class Node:
         self.delivery = Delivery(self.dispatcher.create_worker(f"{interface.name}-delivery"))
         self.peers: dict[bytes, BLEPeerInterface] = {}
         self.past = Traffic()  # of peers that are gone
+        self.dials = self.failed_dials = 0
         self._alarm = Alarm(self.dispatcher, self._ring)
         self._looks: dict[str, Timer] = {}  # at devices that were heard too early to be dialled
         self._evicted = -EVICT_PATIENCE
@@ -121,6 +122,7 @@ class Node:
             if free == 0 and self.interface.settings.evict_worst:
                 self._evict_for(address, now)
             return
+        self.dials += 1
         self.dialing.dialled(address, now)
         self.table.dial(address, now)
         self._perform([])
@@ -167,6 +169,7 @@ class Node:
         if link is None or link.state is not State.DIALLING or address in self.driver.connecting_peers:
             return  # of an attempt before this one, or told twice
         logger.info("%s: no link to %s: %s", self.interface, address, error)
+        self.failed_dials += 1
         self.dialing.failed(address, error, now)
         self.table.closed(link, now)
 

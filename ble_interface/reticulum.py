@@ -100,6 +100,8 @@ class ReticulumBLEInterface(Interface):  # type: ignore[misc]  # rns has no type
         self.bitrate = DEFAULT_BITRATE
         self.spawned_interfaces: list[ReticulumBLEPeer] = []
         self._children: dict[BLEPeerInterface, ReticulumBLEPeer] = {}
+        # `ble-interface status` and `monitor` look at a running rnsd, so here the socket is on unless switched off.
+        settings = {"status_socket": True, **settings}
         self._ble = BLEInterface(self, self.name, self.create_driver(driver_name, options), **settings)
         self._ble.on_peer_connected = self._add
         self._ble.on_peer_disconnected = self._remove

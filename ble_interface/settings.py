@@ -27,6 +27,7 @@ class InterfaceSettings:
         max_packet: bytes of the largest packet that is sent or put together. Both ends must agree.
         outbox_size: bytes of packets that may wait for one peer; beyond it the oldest are dropped and counted.
         evict_worst: whether, when all places are taken, the worst link is ended for a clearly better peer that waits.
+        status_socket: whether other programs of this user may read the status, see `ble_interface.status_socket`.
 
     Raises:
         SettingError: a value is of the wrong type or out of range.
@@ -38,6 +39,7 @@ class InterfaceSettings:
     max_packet: int = MAX_PACKET
     outbox_size: int = 65_536
     evict_worst: bool = False
+    status_socket: bool = False
 
     def __post_init__(self) -> None:
         try:
@@ -50,8 +52,9 @@ class InterfaceSettings:
         self._check_range("max_connections", 1, 1000)
         self._check_range("max_packet", 1, largest)
         self._check_range("outbox_size", self.max_packet, 1 << 30)
-        if not isinstance(self.evict_worst, bool):
-            raise SettingError(f"evict_worst must be True or False, not {self.evict_worst!r}")
+        for name in ("evict_worst", "status_socket"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingError(f"{name} must be True or False, not {getattr(self, name)!r}")
 
     def _check_range(self, name: str, low: int, high: int) -> None:
         value = getattr(self, name)

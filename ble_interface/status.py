@@ -43,14 +43,17 @@ class PeerStatus(TrafficStatus):
 
 
 class InterfaceStatus(TypedDict):
-    """The interface. `links` counts links and attempts by state; `totals` includes peers that are gone; `driver` is
-    what the radio tells of itself."""
+    """The interface. `links` counts links and attempts by state; `dials` counts attempts to connect, `failed_dials`
+    those that ended without a link; `totals` includes peers that are gone; `driver` is what the radio tells of itself.
+    """
 
     name: str
     identity: str | None
     address: str | None
     max_connections: int
     links: dict[str, int]
+    dials: int
+    failed_dials: int
     peers: list[PeerStatus]
     totals: TrafficStatus
     driver: DriverStatus
@@ -74,6 +77,8 @@ def status_of(interface: BLEInterface, node: Node | None) -> InterfaceStatus:
         "address": interface.driver.local_address,
         "max_connections": interface.settings.max_connections,
         "links": {state.value: states[state] for state in ConnectionState if states[state]},
+        "dials": node.dials if node is not None else 0,
+        "failed_dials": node.failed_dials if node is not None else 0,
         "peers": [_peer_status(node, peer) for peer in peers] if node is not None else [],
         "totals": _traffic_status(totals),
         "driver": interface.driver.get_status(),

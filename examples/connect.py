@@ -30,13 +30,14 @@ import os
 import sys
 import time
 
-from _common.command_line import Command, Parser, UsageError, seconds
-from _common.happenings import Connected, Disconnected, Discovered, Failed, Frame, forward
-from _common.inbox import Inbox, Interrupted
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, run, seconds
 
+from ble_cli.programs.command import Command, UsageError
+from ble_cli.programs.happenings import Connected, Disconnected, Discovered, Failed, Frame, forward
+from ble_cli.programs.inbox import Inbox, Interrupted
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
 from ble_driver import (
     BLEDriverInterface,
     DriverStateError,

@@ -12,9 +12,8 @@ sends 100 KiB of random bytes as packets with a SHA-256 at the end, and tells th
     4.40  bob says: the hash matches; 102400 bytes went out at 41.2 KiB/s
     4.71  OK: both directions were confirmed
 
-The way out of a peer is bounded, and what does not fit pushes out the oldest: news is worth more than history. So
-whoever wants all of it to arrive paces itself: here the receiver acknowledges every few packets, and the sender is
-never more than a window ahead of that.
+The receiver acknowledges every few packets, and the sender is never more than a window ahead of that; why, and how, is
+in `ble_cli/transfer/flow.py`.
 
 If the link breaks, everything begins anew with the next one, until `--timeout`. Another adapter: `--adapter hci1`.
 Without any hardware: `python -m drivers.bumble_driver.radio`, and `--driver bumble` on both.
@@ -29,36 +28,27 @@ import contextlib
 import hashlib
 import json
 import os
-import struct
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from _common.command_line import Command, Parser, count, seconds
-from _common.inbox import Inbox, Interrupted
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, count, run, seconds
 
+from ble_cli.programs.command import Command
+from ble_cli.programs.fields import Nonsense, fields, printable
+from ble_cli.programs.inbox import Inbox, Interrupted
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
+from ble_cli.transfer.flow import ACKNOWLEDGEMENT, CHUNK, DATA, Incoming, Outgoing
 from ble_driver import BLEDriverInterface
 from ble_interface import BLEInterface, BLEPeerInterface, PeerGoneError
 
-#: The first byte of each packet says what it is.
-HELLO, DATA, ACKNOWLEDGEMENT, END, ANSWER, FAREWELL = b"H", b"D", b"A", b"E", b"V", b"B"
-#: Bytes of data in a packet: with what goes before them less than Reticulum's 500, so a usual packet.
-CHUNK = 480
-#: Packets that may be under way, and how many of them are acknowledged at a time. A window must fit the outbox
-#: (64 KiB) with room to spare, and be more than the link holds at once.
-WINDOW, ACKNOWLEDGE_EVERY = 48, 8
-NUMBER = struct.Struct(">I")
+#: The first byte of each packet says what it is. Those of data and acknowledgements are in `ble_cli.transfer.flow`.
+HELLO, END, ANSWER, FAREWELL = b"H", b"E", b"V", b"B"
 #: Seconds to wait for the other side's farewell.
 PARTING_TIME = 5.0
-
-
-class Nonsense(Exception):
-    """A packet that no sender of this example makes."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +84,11 @@ class Transfer:
         self._reporter = reporter
         self._tell = tell
         self.peer_name = peer.identity.hex()[:8]
-        # out
-        self._packets = -(-len(payload) // CHUNK)
-        self._sent = self._acknowledged = 0
+        self._out = Outgoing(len(payload), self._chunk, self._send)
+        self._in = Incoming(0, self._send)
         self._ended = False
-        self._out_since = 0.0
-        self.out_confirmed = False
-        # in
-        self._hash = hashlib.sha256()
-        self._expected_packets = self._expected_bytes = 0
-        self._taken = self._taken_bytes = 0
-        self._in_since = 0.0
-        self.in_confirmed = False
-        self.greeted = False
+        self._out_since = self._in_since = 0.0
+        self.out_confirmed = self.in_confirmed = self.greeted = False
 
     def begin(self) -> None:
         hello = {"text": "hello world", "name": self._name, "bytes": len(self._payload)}
@@ -116,7 +98,7 @@ class Transfer:
         """Take one packet. What makes no sense comes from somebody who runs something else, and is ignored."""
         handlers: dict[bytes, Callable[[bytes], None]] = {
             HELLO: self._take_hello,
-            DATA: self._take_data,
+            DATA: lambda body: self._in.take_data(body),
             ACKNOWLEDGEMENT: self._take_acknowledgement,
             END: self._take_end,
             ANSWER: self._take_answer,
@@ -131,40 +113,39 @@ class Transfer:
         """What had not happened yet, in words."""
         if not self.greeted:
             return f"the peer {self.peer_name} never said hello: does it run this example?"
-        out = f"{self._acknowledged} of {self._packets} packets to {self.peer_name} were acknowledged"
-        into = f"{self._taken} of {self._expected_packets} packets from it have arrived"
+        out = f"{self._out.acknowledged} of {self._out.packets} packets to {self.peer_name} were acknowledged"
+        into = f"{self._in.taken} of {self._in.packets} packets from it have arrived"
         return f"{out}, {into}"
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
     def _take_hello(self, body: bytes) -> None:
-        text, self.peer_name, self._expected_bytes = _fields(body, text=str, name=str, bytes=int)
-        self._expected_packets = -(-self._expected_bytes // CHUNK)
+        text, name, size = fields(body, text=str, name=str, bytes=int)
+        self.peer_name = printable(name)
+        self._in = Incoming(size, self._send)
         self.greeted = True
-        self._report("received", f"{self.peer_name} says: {text}", message=text)
+        self._report("received", f"{self.peer_name} says: {printable(text)}", message=text)
         self._out_since = self._in_since = time.monotonic()
         self._pump()
 
+    def _chunk(self, number: int) -> bytes:
+        return self._payload[number * CHUNK : (number + 1) * CHUNK]
+
     def _pump(self) -> None:
-        """Send what the window allows."""
-        while self._sent < min(self._packets, self._acknowledged + WINDOW):
-            chunk = self._payload[self._sent * CHUNK : (self._sent + 1) * CHUNK]
-            self._send(DATA + NUMBER.pack(self._sent) + chunk)
-            self._sent += 1
-        if self._sent == self._packets and not self._ended:
+        self._out.pump()
+        if self._out.is_sent and not self._ended:
             self._ended = True
             self._send(END + hashlib.sha256(self._payload).digest())
             text = f"all {len(self._payload)} bytes for {self.peer_name} are handed over"
-            self._report("sent", text, bytes=len(self._payload), packets=self._packets)
+            self._report("sent", text, bytes=len(self._payload), packets=self._out.packets)
 
     def _take_acknowledgement(self, body: bytes) -> None:
-        taken = _number(body)
-        if self._acknowledged < taken <= self._sent:
-            self._acknowledged = taken
+        if self._out.take_acknowledgement(body):
             self._pump()
 
     def _take_answer(self, body: bytes) -> None:
-        self.out_confirmed, message = _fields(body, ok=bool, text=str)
+        self.out_confirmed, message = fields(body, ok=bool, text=str)
+        message = printable(message)
         span, rate = _goodput(len(self._payload), self._out_since)
         sentence = f"{self.peer_name} says: {message}; {len(self._payload)} bytes went out at {rate} KiB/s"
         details = {"bytes": len(self._payload), "seconds": span, "kib_per_s": rate, "message": message}
@@ -175,25 +156,17 @@ class Transfer:
 
     # --- in -----------------------------------------------------------------------------------------------------------
 
-    def _take_data(self, body: bytes) -> None:
-        number = _number(body[: NUMBER.size])
-        chunk = body[NUMBER.size :]
-        self._hash.update(chunk)  # one that was lost or repeated makes the hash differ
-        self._taken = number + 1
-        self._taken_bytes += len(chunk)
-        if self._taken % ACKNOWLEDGE_EVERY == 0 or self._taken == self._expected_packets:
-            self._send(ACKNOWLEDGEMENT + NUMBER.pack(self._taken))
-
     def _take_end(self, digest: bytes) -> None:
-        span, rate = _goodput(self._taken_bytes, self._in_since)
-        self.in_confirmed = self._taken_bytes == self._expected_bytes and self._hash.digest() == digest
+        size = self._in.received_bytes
+        span, rate = _goodput(size, self._in_since)
+        self.in_confirmed = size == self._in.size and self._in.digest == digest
         text = "the hash matches"
         if not self.in_confirmed:
-            text = f"the hash does not match: {self._taken_bytes} of {self._expected_bytes} bytes arrived"
+            text = f"the hash does not match: {size} of {self._in.size} bytes arrived"
         self._send(ANSWER + json.dumps({"ok": self.in_confirmed, "text": text}).encode())
         verdict = "are here and match their hash" if self.in_confirmed else "DO NOT MATCH their hash"
-        sentence = f"{self._taken_bytes} bytes from {self.peer_name} {verdict}: {rate} KiB/s"
-        details = {"bytes": self._taken_bytes, "sha256": self._hash.hexdigest()}
+        sentence = f"{size} bytes from {self.peer_name} {verdict}: {rate} KiB/s"
+        details = {"bytes": size, "sha256": self._in.digest.hex()}
         self._report(
             "verified", sentence, direction="in", ok=self.in_confirmed, seconds=span, kib_per_s=rate, **details
         )
@@ -215,23 +188,6 @@ class Transfer:
 
     def _report(self, event: str, text: str, /, **details: object) -> None:
         self._reporter.report(event, text, peer=self.peer_name, **details)
-
-
-def _fields(body: bytes, **kinds: type) -> list[Any]:
-    """Return these fields of a JSON object, each of its type."""
-    try:
-        values = [json.loads(body)[name] for name in kinds]
-    except (ValueError, KeyError, TypeError) as error:
-        raise Nonsense from error
-    if any(type(value) is not kind for value, kind in zip(values, kinds.values(), strict=True)):
-        raise Nonsense
-    return values
-
-
-def _number(body: bytes) -> int:
-    if len(body) != NUMBER.size:
-        raise Nonsense
-    return int(NUMBER.unpack(body)[0])
 
 
 def _goodput(size: int, since: float) -> tuple[float, float]:

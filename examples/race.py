@@ -39,13 +39,14 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
-from _common.command_line import Command, Parser, count, seconds
-from _common.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
-from _common.inbox import Inbox
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, count, run, seconds
 
+from ble_cli.programs.command import Command
+from ble_cli.programs.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
+from ble_cli.programs.inbox import Inbox
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
 from ble_driver import BLEDevice, BLEDriverError, BLEDriverInterface, normalise_address
 from ble_interface.dialing import DIAL_INTERVAL, DialPolicy
 

@@ -25,64 +25,16 @@ import math
 import sys
 import time
 
-from _common.command_line import Command, Parser, seconds
-from _common.happenings import Discovered, forward
-from _common.inbox import Inbox, Interrupted
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, run, seconds
 
+from ble_cli.programs.command import Command
+from ble_cli.programs.happenings import Discovered, forward
+from ble_cli.programs.inbox import Inbox, Interrupted
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
+from ble_cli.scan.sighting import Sighting
 from ble_driver import BLEDevice, BLEDriverInterface, DriverState
-
-#: What counts as notable: dB of signal, seconds of silence.
-NOTABLE_CHANGE, NOTABLE_SILENCE = 10.0, 10.0
-#: The weight of one advertisement in the signal that is shown: a single one may be 10 dB off.
-SMOOTHING = 0.2
-
-
-class Sighting:
-    """What is known of one node."""
-
-    def __init__(self, device: BLEDevice, now: float) -> None:
-        self.device = device
-        self.name = device.name
-        self.first = self.last = now
-        self.advertisements = 0
-        self.rssi = self._told_rssi = float(device.rssi) if device.rssi is not None else None
-
-    def heard(self, device: BLEDevice, now: float) -> str | None:
-        """Take one advertisement; return what is notable about it, None if nothing is."""
-        self.advertisements += 1
-        notable = "found" if self.advertisements == 1 else None
-        if now - self.last >= NOTABLE_SILENCE:
-            notable = f"back after {now - self.last:.0f} s"
-        self.last = now
-        if device.name is not None and device.name != self.name:  # not every advertisement has the name
-            self.name, notable = device.name, "name"
-        if device.rssi is not None:
-            known = self.rssi if self.rssi is not None else device.rssi
-            self.rssi = known + SMOOTHING * (device.rssi - known)
-            if self._told_rssi is None or abs(self.rssi - self._told_rssi) >= NOTABLE_CHANGE:
-                notable = notable or "signal"
-        if notable is not None:
-            self._told_rssi = self.rssi
-        return notable
-
-    def details(self, now: float) -> dict[str, object]:
-        """What a program wants to know: ages are seconds before now."""
-        return {
-            "address": self.device.address,
-            "name": self.name,
-            "rssi": round(self.rssi) if self.rssi is not None else None,
-            "address_type": self.device.address_type.value,
-            "first_heard": round(now - self.first, 3),
-            "last_heard": round(now - self.last, 3),
-            "advertisements": self.advertisements,
-        }
-
-    def __str__(self) -> str:
-        signal = f"{self.rssi:4.0f} dBm" if self.rssi is not None else "   ? dBm"
-        return f"{self.device.address}  {self.name or '-':<8} {signal}  {self.device.address_type.value}"
 
 
 class Scan(Program):

@@ -44,13 +44,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from _common.command_line import Command, Parser, count, seconds
-from _common.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
-from _common.inbox import Inbox
-from _common.outcome import Outcome, failure, success
-from _common.program import Program, run
-from _common.reporter import Reporter
+from _common.command_line import Parser, count, run, seconds
 
+from ble_cli.programs.command import Command
+from ble_cli.programs.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
+from ble_cli.programs.inbox import Inbox
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.program import Program
+from ble_cli.programs.reporter import Reporter
 from ble_driver import (
     BLEDevice,
     BLEDriverInterface,

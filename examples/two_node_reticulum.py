@@ -39,17 +39,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from _common.command_line import Command, Parser, UsageError, parse, seconds
-from _common.inbox import Interrupted
+from _common.command_line import Parser, parse, refuse, seconds
 from _common.node_config import write_config
-from _common.outcome import Outcome, failure, interruption, success
-from _common.program import CLOSE_TIME, end_within, finish, refuse, set_up_log
-from _common.reporter import Reporter
 from _demo.children import Child, Children
 from _demo.errors import MissingError
 from _demo.events import Event, EventLog
 from _demo.transcript import MILESTONES, describe
 
+from ble_cli.programs.command import Command, UsageError
+from ble_cli.programs.inbox import Interrupted
+from ble_cli.programs.outcome import Outcome, failure, interruption, success
+from ble_cli.programs.program import CLOSE_TIME, end_within, finish, set_up_log
+from ble_cli.programs.reporter import Reporter
 from ble_driver import BLEDriverError
 
 NODE_SCRIPT = Path(__file__).resolve().parent / "_common" / "watched_node.py"

@@ -36,10 +36,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from _common.command_line import Parser, UsageError
-from _common.outcome import Outcome, failure, success
-from _common.reporter import Reporter
+from _common.command_line import Parser
 
+from ble_cli.programs.command import UsageError
+from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.reporter import Reporter
 from ble_coordination import DeviceCoordinationClient, DeviceCoordinationContext, LockType
 from ble_driver import DriverState, create_driver
 from ble_interface import IDENTITY_CHAR_UUID, RX_CHAR_UUID, SERVICE_UUID, TX_CHAR_UUID

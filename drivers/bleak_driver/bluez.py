@@ -12,7 +12,8 @@ from dbus_fast.aio import MessageBus
 
 from ble_driver import LinkError, LinkRaceError, RadioError
 
-from .errors import REMEDIES, link_error, past_races
+from .errors import link_error, past_races
+from .remedies import REMEDIES
 
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"

@@ -11,19 +11,10 @@ from bleak.exc import BleakError
 
 from ble_driver import LinkError, LinkRaceError, NoAnswerError, RadioError
 
+from .remedies import REMEDIES
+
 T = TypeVar("T")
 
-#: What a person can do about an error of D-Bus or BlueZ, by its name.
-REMEDIES = {
-    "org.freedesktop.DBus.Error.ServiceUnknown": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.NameHasNoOwner": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.Spawn.ChildExited": "bluetoothd is not running: sudo systemctl start bluetooth",
-    "org.freedesktop.DBus.Error.AccessDenied": "the policy of D-Bus does not let this user talk to bluetoothd: "
-    "sudo usermod -aG bluetooth $USER, then log in again; what it wants is told by "
-    "grep -r org.bluez /etc/dbus-1/system.d /usr/share/dbus-1/system.d",
-    "org.bluez.Error.Blocked": "the adapter is blocked: sudo rfkill unblock bluetooth",
-    "org.bluez.Error.NotReady": "the adapter is off: bluetoothctl power on",
-}
 #: What bleak raises: its own errors, and those of D-Bus under it.
 BLEAK_ERRORS = (BleakError, EOFError, OSError, asyncio.TimeoutError)
 #: Errors of BlueZ that are races of the radio and not a refusal by the peer (PROTOCOL.md, BlueZ facts).

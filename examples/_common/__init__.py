@@ -1,4 +1,4 @@
-"""What the examples share, one idea each: command line, reports, signals, and the radio's callbacks in order."""
+"""What the examples share besides `ble_cli.programs`: their command line, and nodes of Reticulum."""
 
 import importlib.util
 import sys

@@ -11,18 +11,17 @@ import contextlib
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ble_driver import BLEDriverInterface, MissingExtraError, available_drivers, create_driver, driver_class
-from ble_driver.options import parse_option, suggestion, text_options_of
+from ble_cli.programs.command import DEFAULT_DRIVER, Command, UsageError, flag, option_types
+from ble_cli.programs.program import Program
+from ble_cli.programs.program import run as run_program
+from ble_driver import BLEDriverError, MissingExtraError, available_drivers
+from ble_driver.options import parse_option, suggestion
+from ble_interface import BLEInterfaceError
 
-DEFAULT_DRIVER = "bleak"
-
-
-class UsageError(Exception):
-    """What was asked for makes no sense; the text says what to change."""
+USAGE_EXIT_CODE = 2
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,17 +43,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
 
-@dataclass(frozen=True)
-class Command:
-    """What the user asked for: the options of the example, and the driver with the options that were given for it."""
+def run(parser: Parser, program_type: type[Program]) -> int:
+    """Read the command line and run an example; the result is the exit code of the process."""
+    try:
+        return run_program(parse(parser), program_type)
+    except (UsageError, BLEDriverError, BLEInterfaceError) as error:
+        return refuse(parser, error)
 
-    options: argparse.Namespace
-    driver: str
-    driver_options: dict[str, Any]
 
-    def create_driver(self) -> BLEDriverInterface:
-        """Return the radio that was asked for."""
-        return create_driver(self.driver, **self.driver_options)
+def refuse(parser: Parser, error: Exception) -> int:
+    """Say in one line what is wrong with the command line; return the exit code."""
+    print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
+    return USAGE_EXIT_CODE
 
 
 def parse(parser: Parser, arguments: Sequence[str] | None = None) -> Command:
@@ -74,7 +74,7 @@ def parse(parser: Parser, arguments: Sequence[str] | None = None) -> Command:
     group = parser.add_argument_group(f"options of the driver {driver}")
     for name in hints:
         with contextlib.suppress(argparse.ArgumentError):  # the example has one of that name, which goes before
-            group.add_argument(_flag(name), dest=f"driver {name}", metavar="VALUE")
+            group.add_argument(flag(name), dest=f"driver {name}", metavar="VALUE")
     options, unknown = parser.parse_known_args(given)
     _refuse(unknown, driver, parser)
     values = {name: getattr(options, f"driver {name}", None) for name in hints}
@@ -94,15 +94,11 @@ def _driver_in(given: list[str]) -> str:
 
 def _driver_hints(driver: str, given: list[str]) -> dict[str, Any]:
     try:
-        return text_options_of(driver_class(driver))
+        return option_types(driver)
     except MissingExtraError:
         if {"-h", "--help"} & set(given):
             return {}  # the help must not need what it tells how to use
         raise
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _refuse(unknown: list[str], driver: str, parser: Parser) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from _demo.config import LOG_INFO, TEMPLATE, NodeConfig
 
-from .command_line import Command, UsageError
+from ble_cli.programs.command import Command, UsageError
+from ble_cli.reticulum_config.edit import ConfigurationError, quoted
 
 INTERFACE_FILES = {"BLEInterface.py": "from _common.watched_interface import interface_class\n"}
 
@@ -20,7 +21,10 @@ def write_config(directory: Path, command: Command, passphrase: str | None) -> N
     keys = {"driver": command.driver, **command.driver_options}
     if passphrase is not None:
         keys["passphrase"] = passphrase
-    lines = [f"    {key} = {_quoted(key, str(value))}" for key, value in keys.items()]
+    try:
+        lines = [f"    {key} = {quoted(key, str(value))}" for key, value in keys.items()]
+    except ConfigurationError as error:
+        raise UsageError(str(error)) from None
     section = "\n".join(["  [[Bluetooth LE]]", "    type = BLEInterface", "    enabled = Yes", *lines, ""])
     config = NodeConfig(directory, section, INTERFACE_FILES)
     path = directory / "config"
@@ -31,11 +35,3 @@ def write_config(directory: Path, command: Command, passphrase: str | None) -> N
             raise UsageError(f"{path} exists and says something else: remove it, or name another directory")
     except OSError as error:
         raise UsageError(f"the configuration cannot be written: {error}") from error
-
-
-def _quoted(key: str, value: str) -> str:
-    """Return a value as the configuration file takes it; commas and hashes mean something there unless quoted."""
-    quote = '"' if '"' not in value else "'"
-    if quote in value or not value.isprintable():
-        raise UsageError(f"{key} may not have both kinds of quotes, nor characters that cannot be printed")
-    return f"{quote}{value}{quote}"

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -21,19 +22,26 @@ Event = dict[str, Any]
 
 
 class Example:
-    """A running example. It is started from `directory`, as it must run from anywhere."""
+    """A running example, or another program. It is started from `directory`, as it must run from anywhere."""
 
-    def __init__(self, directory: Path, script: str, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        program: tuple[str, ...],
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.events: list[Event] = []
         self.errors: list[str] = []
         self._lines: list[str] = []
         self._ended = False
         self._changed = threading.Condition()
         self.process = subprocess.Popen(
-            [sys.executable, str(EXAMPLES / script), *arguments],
+            [*program, *arguments],
             cwd=directory,
             env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -99,15 +107,15 @@ class Example:
     def close(self) -> None:
         self.process.kill()
         self.finish()
-        for stream in (self.process.stdout, self.process.stderr):
-            assert stream is not None
-            stream.close()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 @contextmanager
 def example(directory: Path, script: str, *arguments: str, **environment: str) -> Iterator[Example]:
     """A running example, which is gone at the end."""
-    run = Example(directory, script, *arguments, **environment)
+    run = Example(directory, (sys.executable, str(EXAMPLES / script)), *arguments, environment=environment)
     try:
         yield run
     finally:

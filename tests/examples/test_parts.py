@@ -12,9 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
 import data_io
 import race
-import scan
-from _common.reporter import Reporter
 
+from ble_cli.programs.reporter import Reporter
+from ble_cli.scan.sighting import Sighting
+from ble_cli.transfer import flow
 from ble_driver import BLEDevice
 
 
@@ -23,7 +24,7 @@ def device(rssi: int | None, name: str | None = "bob") -> BLEDevice:
 
 
 def test_only_what_changes_notably_is_shown() -> None:
-    sighting = scan.Sighting(device(-60), 0.0)
+    sighting = Sighting(device(-60), 0.0)
     assert sighting.heard(device(-60), 0.0) == "found"
     assert [sighting.heard(device(rssi, None), 1.0) for rssi in (-75, -50, -60, None)] == [None] * 4
     assert [sighting.heard(device(-80), 2.0 + n) for n in range(6)].count("signal") == 1
@@ -69,14 +70,14 @@ def open_nowhere() -> Any:
 
 def test_a_sender_is_never_more_than_a_window_ahead() -> None:
     wire = Wire(1 << 20)
-    assert wire.deliver() < 2 * (data_io.WINDOW + data_io.WINDOW // data_io.ACKNOWLEDGE_EVERY + 2)
+    assert wire.deliver() < 2 * (flow.WINDOW + flow.WINDOW // flow.ACKNOWLEDGE_EVERY + 2)
     assert [type(told) for told in wire.told].count(data_io.Confirmed) == 2
-    assert data_io.WINDOW * (data_io.CHUNK + 5) < 65_536
+    assert flow.WINDOW * (flow.CHUNK + 5) < 65_536
 
 
 def test_a_lost_packet_is_noticed() -> None:
     wire = Wire(4000)
-    while not wire.waiting[0][1].startswith(data_io.DATA):
+    while not wire.waiting[0][1].startswith(flow.DATA):
         side, packet = wire.waiting.popleft()
         wire.transfers[side].take(packet)
     wire.waiting.popleft()

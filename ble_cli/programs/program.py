@@ -1,4 +1,4 @@
-"""The life of an example: read the command line, play, free the radio whatever happened, say how it ended."""
+"""The life of a program with a radio: play, free the radio whatever happened, say how it ended."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from abc import ABC, abstractmethod
 from ble_driver import BLEDriverError, BLEDriverInterface
 from ble_interface import IDENTITY_CHAR_UUID, RX_CHAR_UUID, SERVICE_UUID, TX_CHAR_UUID, BLEInterfaceError
 
-from .command_line import Command, Parser, UsageError, parse
+from .command import Command
 from .inbox import Inbox, Interrupted
 from .outcome import Outcome, failure, interruption
 from .reporter import Reporter
 
 #: Seconds from the end of the play, or Ctrl-C, until the process is gone, whatever the radio does.
 CLOSE_TIME = 4.5
-USAGE_EXIT_CODE = 2
 OUR_LOGGERS = ("ble_driver", "ble_interface", "drivers")
 
 
 class Program(ABC):
-    """One example. Its constructor refuses what makes no sense, before the radio is touched.
+    """One program. Its constructor refuses what makes no sense, before the radio is touched.
 
     Attributes:
         options: what the command line says.
@@ -51,7 +50,9 @@ class Program(ABC):
         )
 
     def report_started(self, text: str, **details: object) -> None:
-        driver, options = self._command.driver, self._command.driver_options
+        driver = self._command.driver
+        # The air of a mock driver is an object that says nothing to people or programs.
+        options = {key: value for key, value in self._command.driver_options.items() if key != "air"}
         self.reporter.report("started", f"{text} (driver {driver})", driver=driver, driver_options=options, **details)
 
     def start_driver(self) -> None:
@@ -60,36 +61,41 @@ class Program(ABC):
 
     @abstractmethod
     def play(self) -> Outcome:
-        """Do what the example is for. `Interrupted` may pass through it."""
+        """Do what the program is for. `Interrupted` may pass through it."""
 
     def close(self) -> None:
         """Free the radio."""
         self.driver.stop()
 
 
-def run(parser: Parser, program_type: type[Program]) -> int:
-    """Run an example; the result is the exit code of the process."""
+def run(command: Command, program_type: type[Program]) -> int:
+    """Run a program; the result is the exit code of the process.
+
+    Raises:
+        UsageError, BLEDriverError, BLEInterfaceError: what was asked for makes no sense; nothing was begun.
+    """
     inbox = Inbox()
     inbox.catch_signals()
-    try:
-        command = parse(parser)
-        set_up_log(verbose=command.options.verbose)
-        reporter = Reporter(
-            sys.stdout, as_json=command.options.json, on_reader_gone=lambda: inbox.interrupt(signal.SIGTERM)
-        )
-        program = program_type(command, command.create_driver(), reporter, inbox)
-    except (UsageError, BLEDriverError, BLEInterfaceError) as error:
-        return refuse(parser, error)
-    try:
-        outcome = program.play()
-    except Interrupted as error:
-        outcome = interruption(error)
-    except (BLEDriverError, BLEInterfaceError) as error:
-        outcome = failure(str(error))
+    set_up_log(verbose=command.options.verbose)
+    reporter = Reporter(
+        sys.stdout, as_json=command.options.json, on_reader_gone=lambda: inbox.interrupt(signal.SIGTERM)
+    )
+    program = program_type(command, command.create_driver(), reporter, inbox)
+    outcome = play(program)
     guard = end_within(CLOSE_TIME, reporter)
     program.close()
     guard.cancel()
     return finish(reporter, outcome)
+
+
+def play(program: Program) -> Outcome:
+    """Let a program do what it is for, until it is done, interrupted, or in trouble."""
+    try:
+        return program.play()
+    except Interrupted as error:
+        return interruption(error)
+    except (BLEDriverError, BLEInterfaceError) as error:
+        return failure(str(error))
 
 
 def finish(reporter: Reporter, outcome: Outcome) -> int:
@@ -97,12 +103,6 @@ def finish(reporter: Reporter, outcome: Outcome) -> int:
     verdict = "OK" if outcome.ok else "FAILED"
     reporter.report("done", f"{verdict}: {outcome.reason}", ok=outcome.ok, reason=outcome.reason, **outcome.details)
     return outcome.exit_code
-
-
-def refuse(parser: Parser, error: Exception) -> int:
-    """Say in one line what is wrong with the command line; return the exit code."""
-    print(f"{parser.prog}: {' '.join(str(error).split())}", file=sys.stderr)
-    return USAGE_EXIT_CODE
 
 
 def set_up_log(*, verbose: bool) -> None:

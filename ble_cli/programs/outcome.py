@@ -1,4 +1,4 @@
-"""How an example ended, in words and as an exit code.
+"""How a program ended, in words and as an exit code.
 
 0: it did what it is for. 1: it did not, and says why. 2: the command line makes no sense. 128 + n: ended by signal n
 before it was done, so 130 for Ctrl-C and 143 for SIGTERM.

@@ -52,6 +52,11 @@ class Inbox:
         """Add a happening; from any thread."""
         self._queue.put(happening)
 
+    @property
+    def waiting(self) -> int:
+        """How many happenings nobody has read yet."""
+        return self._queue.qsize()
+
     def get(self, deadline: float) -> object | None:
         """Return the next happening; None when it is `deadline` on the monotonic clock.
 

@@ -1,4 +1,4 @@
-"""What the examples tell: words for people, or one JSON object per line for programs.
+"""What programs tell: words for people, or one JSON object per line for programs.
 
 Each object has `event` and `time`, seconds since the start. The names of the events stay as they are, because programs
 rely on them: started, discovered, connecting, connected, failed, disconnected, error (trouble with the radio), sent,
@@ -31,6 +31,11 @@ class Reporter:
         self._on_reader_gone = on_reader_gone
         self._started = time.monotonic()
         self._lock = threading.Lock()
+
+    @property
+    def for_people(self) -> bool:
+        """Whether people read this."""
+        return not self._as_json
 
     def report(self, event: str, text: str | None, /, **details: object) -> None:
         """Tell one event.
