@@ -44,7 +44,9 @@ class MockRig(Rig):
         self._do(_mock(node).vanish)
 
     def strike(self, fault: FaultName, step: StepName, node: Node) -> None:
-        self.air.faults.add(Fault(fault), Step(step), address=node.address)
+        # The subscription is what a peripheral learns of a link by: the worst is what strikes just after it.
+        place = Step.SUBSCRIBED if step == "subscribe" else Step(step)
+        self.air.faults.add(Fault(fault), place, address=node.address)
 
     def heal(self) -> None:
         self.air.faults.clear()
