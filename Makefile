@@ -20,7 +20,7 @@ bench: $(VENV)/.installed
 # The coordination service, with what the suite runs in small in full: eight processes with 2,000 requests each on both
 # stores, while instances are killed, and a hundred requests for each operation that the description allows or forbids.
 test-coordination: $(VENV)/.installed
-	@COORDINATION_THOROUGH=1 $(BIN)/python -m pytest -s tests/coordination
+	@COORDINATION_THOROUGH=1 $(BIN)/python -m pytest -s tests/coordination/test_history.py tests/coordination/test_openapi.py
 
 # Figures of both stores.
 bench-coordination: $(VENV)/.installed
