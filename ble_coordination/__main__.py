@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from typing import NoReturn
+
+from ble_driver.one_line import OneLineParser, port
 
 from .app import create_app
 from .errors import CoordinationError
@@ -21,35 +21,18 @@ from .service import CoordinationService
 DEFAULT_PORT = 60620
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, so that whoever started us can show it."""
-        _fail(message)
-
-
-def _fail(message: object) -> NoReturn:
-    print(f"ble_coordination: {message}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
-    raise SystemExit(2)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(text)
-    return port
-
-
-_port.__name__ = "port"  # argparse names the type in its message
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+def _parser() -> OneLineParser:
+    return OneLineParser(
         prog="ble_coordination",
         description="Grants locks on Bluetooth LE adapters, so that programs do not fight over them.",
         allow_abbrev=False,
     )
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="0 picks a free one (default: %(default)s)")
     parser.add_argument(
         "--store",
         help="what keeps the locks: sqlite:PATH or redis://HOST:PORT/DATABASE (default: COORDINATION_REDIS_URL, else "
@@ -87,10 +70,9 @@ def main(arguments: list[str] | None = None) -> None:
         app = create_app(store, token=token, anybody=options.without_token)
         listener = listen(options.host, options.port)
     except (CoordinationError, ModuleNotFoundError) as error:
-        _fail(error)
+        _parser().fail(error)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
-        _fail(f"cannot listen on {options.host}:{options.port}: {reason}")
+        _parser().fail_to_listen(options.host, options.port, error)
     host = f"[{options.host}]" if ":" in options.host else options.host
     server = BoundedServer(app, verbose=options.verbose)
     server.ready_line = f"ble_coordination: http://{host}:{listener.getsockname()[1]}/ {_without_password(store)}"
@@ -106,7 +88,7 @@ async def _serve(service: CoordinationService, server: BoundedServer, listener: 
     try:
         await service.start()  # here already, so that one line says why it cannot be
     except CoordinationError as error:
-        _fail(error)
+        _parser().fail(error)
     await server.serve(sockets=[listener])
 
 

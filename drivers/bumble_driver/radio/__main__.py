@@ -11,37 +11,21 @@ import random
 import signal
 import stat
 import sys
-from typing import NoReturn
+
+from ble_driver.one_line import OneLineParser, port
 
 from .air import Air
 from .server import RadioServer
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, so that whoever started us can show it."""
-        _fail(message)
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"radio: {message}", file=sys.stderr)  # noqa: T201 - a command line speaks to its user
-    raise SystemExit(2)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(text)
-    return port
-
-
-_port.__name__ = "port"  # argparse names the type in its message
+def _parser() -> OneLineParser:
+    return OneLineParser(prog="radio", description="Virtual Bluetooth LE controllers on one air, HCI (H4) over TCP.")
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="radio", description="Virtual Bluetooth LE controllers on one air, HCI (H4) over TCP.")
+    parser = _parser()
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=7700, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--port", type=port, default=7700, help="0 picks a free one (default: %(default)s)")
     parser.add_argument("--seed", type=int, help="make advertising delays repeatable")
     parser.add_argument(
         "--no-cancel-event",
@@ -101,8 +85,7 @@ async def _run(options: argparse.Namespace) -> None:
     try:
         await server.start()
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
-        _fail(f"cannot listen on {options.host}:{options.port}: {reason}")
+        _parser().fail_to_listen(options.host, options.port, error)
     print(f"radio: listening on {options.host}:{server.port}", flush=True)  # noqa: T201 - what a parent waits for
     await ended.wait()
     await server.close()
@@ -115,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
         level=logging.INFO if options.verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
     )
     if options.exit_with_parent and not _stdin_is_a_pipe():
-        _fail("--exit-with-parent needs a pipe as stdin, held open by the parent")
+        _parser().fail("--exit-with-parent needs a pipe as stdin, held open by the parent")
     if not _is_loopback(options.host):
         logging.getLogger(__name__).warning(
             "%s is not a loopback address: whoever reaches it can join this air", options.host
