@@ -134,7 +134,7 @@ class BLEDriverInterface(ABC):
 
     @abstractmethod
     def start_advertising(self, device_name: str | None = None) -> None:
-        """Be seen and accept links until told otherwise.
+        """Be seen and accept links until told otherwise; under another name, if it is called again with one.
 
         Args:
             device_name: a local name to advertise, or None for none. Eight characters fit beside the service UUID

@@ -38,6 +38,7 @@ class Control(Radio[L]):
         self._want_scanning = self._scanning = False
         self._want_advertising = self._advertising = False
         self._advertising_ended = False
+        self._advertised_name: str | None = None
         self._device_name: str | None = None
         self._check_is_due = False
         self._in_doubt = False  # the last command had no answer
@@ -133,7 +134,8 @@ class Control(Radio[L]):
             return self._bring_up()
         if self._scanning != self._want_scanning:
             return self._turn_scanning(self._want_scanning)
-        if self._advertising != self._want_advertising:
+        renamed = self._advertising and self._advertised_name != self._device_name
+        if self._advertising != self._want_advertising or renamed:
             return self._turn_advertising(self._want_advertising)
         if self._recovery.scan_is_stale and self._scanning:
             return self._restart_scan()
@@ -183,11 +185,12 @@ class Control(Radio[L]):
         await self._turn_scanning(True)
 
     async def _turn_advertising(self, on: bool) -> None:
-        opened, self._advertising_ended = self._opened, False
+        opened, name, self._advertising_ended = self._opened, self._device_name, False
 
         async def turn() -> None:
             await self._set_advertising(on)
             if opened is self._opened:
+                self._advertised_name = name
                 self._advertising = on and not self._advertising_ended
 
         await self._answered(turn(), self._command_time, f"{'start' if on else 'stop'} to advertise")

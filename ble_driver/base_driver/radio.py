@@ -82,7 +82,10 @@ class Radio(BLEDriverInterface, Generic[L]):
 
     @abstractmethod
     async def _set_advertising(self, on: bool) -> None:
-        """Start or stop to advertise `_device_name` and the service; raise RadioError on failure."""
+        """Start or stop to advertise `_device_name` and the service; raise RadioError on failure.
+
+        Also called to start while it is advertised already, under another name.
+        """
 
     @abstractmethod
     async def _open_link(self, address: str) -> L:

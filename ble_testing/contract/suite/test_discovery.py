@@ -45,6 +45,15 @@ def test_an_advertisement_tells_address_name_and_signal(rig: Rig) -> None:
     assert alice.devices()[bob.address].address_type == bob.driver.local_address_type
 
 
+def test_a_new_name_is_advertised(rig: Rig) -> None:
+    alice, bob = rig.node(), rig.node()
+    alice.driver.start_scanning()
+    for name in ("bob", "bobby", None):
+        bob.driver.start_advertising(name)
+        rig.wait(lambda: bob.address in alice.devices() and alice.devices()[bob.address].name == name)  # noqa: B023
+    assert bob.driver.state == DriverState.ADVERTISING
+
+
 def test_other_services_are_not_reported(rig: Rig) -> None:
     alice, stranger = rig.node(), rig.node(start=False)
     stranger.start_with("0000180f-0000-1000-8000-00805f9b34fb", *UUIDS[1:])

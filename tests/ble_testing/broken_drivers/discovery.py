@@ -41,6 +41,13 @@ class AdvertisesOn(SwitchedMockDriver):
             await super()._set_advertising(on)
 
 
+@caught_by("test_a_new_name_is_advertised")
+class KeepsOldName(SwitchedMockDriver):
+    def start_advertising(self, device_name: str | None = None) -> None:
+        if not self._want_advertising:
+            super().start_advertising(device_name)
+
+
 @caught_by("test_a_scanner_hears_an_advertiser")
 class ScansOn(SwitchedMockDriver):
     def _report_device(self, device: BLEDevice) -> None:
