@@ -27,7 +27,7 @@ SILENCE = 8.0
 async def star_keeps_packets_apart(rig: Rig) -> None:
     """A peripheral with three centrals of ATT MTU 517, 185 and 23: each packet where it belongs, whole, in order.
 
-    The centrals are two hosts with BlueZ and one `BumbleDriver`. Notifications reach all of them, so that one may see a
+    The centrals are two hosts with BlueZ and one `BumbleDriver`. Where notifications reach all of them, one may see a
     packet for another: whole, or not at all.
     """
     hub, *spokes = await rig.guests(3, gatt_channels=1, mtus=[517, MTUS["wide"], MTUS["middle"]])
