@@ -16,8 +16,8 @@ collect_ignore = (
     ["bumble_driver", "bumble_radio", "demo", "examples", "reticulum"] if sys.version_info < (3, 11) else []
 )
 
-# Programs that tests start are to end on Ctrl-C, also where this run was itself started to ignore it (sh: `… &`): what is
-# ignored is so for children as well, what has a handler is not.
+# Programs that tests start are to end on Ctrl-C, also where this run was itself started to ignore it (sh: `… &`): what
+# is ignored is so for children as well, what has a handler is not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test may fail because the machine is busy.
