@@ -94,7 +94,7 @@ def test_a_reset_is_made_over_a_connection_of_its_own(rig: BumbleRig) -> None:
     alice, bob = rig.node(), rig.node()
     rig.link(alice, bob)
     alice.driver.dispatcher.run(bumble(alice)._power_cycle(), 5.0)
-    assert len(rig._server.controllers) == 2
+    rig.wait(lambda: len(rig._server.controllers) == 2)  # the daemon may not have noticed the end of its own yet
     assert alice.of("disconnected") == []
 
 

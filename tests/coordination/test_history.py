@@ -69,9 +69,15 @@ def test_what_cannot_be_is_found(name: str) -> None:
 
 
 class Instances:
-    """Two instances on one store, one of which is killed and started again from time to time."""
+    """Two instances on one store, one of which is killed and started again from time to time.
 
-    def __init__(self, store: str) -> None:
+    Args:
+        store: what both keep the locks in.
+        pause: seconds between two kills, at most.
+    """
+
+    def __init__(self, store: str, pause: float) -> None:
+        self._pause = pause
         self._store = store
         self._ports = [free_port(), free_port()]
         self.urls = [f"http://127.0.0.1:{port}" for port in self._ports]
@@ -83,7 +89,7 @@ class Instances:
 
     def _kill_some(self) -> None:
         which = random.Random(1)
-        while not self._ended.wait(which.uniform(0.5, 2.0)):
+        while not self._ended.wait(which.uniform(self._pause / 4, self._pause)):
             n = which.randrange(2)
             self._services[n].close()
             self.kills += 1
@@ -98,7 +104,7 @@ class Instances:
 
 
 def test_there_is_never_more_than_one_holder(store_name: str) -> None:
-    instances = Instances(store_name)
+    instances = Instances(store_name, pause=2.0 if THOROUGH else 0.5)  # in small it may be over in three seconds
     try:
         command = [sys.executable, "-m", "tests.coordination.history_worker"]
         workers = [
