@@ -12,8 +12,8 @@ from ..vm.program import Program
 
 ALICE, BOB = b"A" * 15 + b"1", b"B" * 15 + b"2"
 COUNT, SIZE = 200, 1000
-#: Packets that fit into the kernel's buffer for ATT (208 KiB): a radio without airtime notifies faster than an emulated
-#: bluetoothd takes them, and what does not fit is dropped.
+#: Packets that fit into the kernel's buffer for ATT (208 KiB): nothing holds notifications up but airtime, which this
+#: radio does not have, so that they come faster than an emulated bluetoothd takes them; what does not fit is dropped.
 BURST = 50
 
 
@@ -44,8 +44,9 @@ async def two_hosts_link_and_carry_packets(rig: Rig) -> None:
     other = await bob.expect("up", 60.0, peer=ALICE.hex())
     expect({up["role"], other["role"]} == {"central", "peripheral"}, f"roles: {up} {other}")
     rig.note(f"alice is {up['role']}, MTU {up['mtu']}")
-    await _carry(rig, alice, bob, BOB, ALICE, f"from the {up['role']}")
-    await _carry(rig, bob, alice, ALICE, BOB, f"from the {other['role']}")
+    counts = {"central": COUNT, "peripheral": BURST}
+    await _carry(rig, alice, bob, BOB, ALICE, f"from the {up['role']}", counts[up["role"]])
+    await _carry(rig, bob, alice, ALICE, BOB, f"from the {other['role']}", counts[other["role"]])
     alice.send("stop")
     stopped = await alice.expect("stopped", 20.0)
     expect(stopped["seconds"] < 5.0 and stopped["threads"] == [], f"stop: {stopped}")
