@@ -200,7 +200,10 @@ class MeshEvents(RuleBasedStateMachine):
         claim.connect(self.hub.driver.address)
         self.dispatcher.run_for(1.0)
         up = self.node.table.links.get(HOSTILE)
-        if up is not None and up.state is ConnectionState.UNKNOWN and peer.online and peer.link is link:
+        claims = (
+            up is not None and up.state is ConnectionState.UNKNOWN and self.hub.driver.address in claim.connected_peers
+        )
+        if up is not None and claims and peer.online and peer.link is link:
             heard = link.heard
             claim.send(self.hub.driver.address, peer.identity)
             self.dispatcher.run_until(
