@@ -83,7 +83,9 @@ def test_a_project_with_settings_of_its_own_is_no_hindrance(here: pytest.Pyteste
     Path("pytest.ini").write_text("[pytest]\npython_files = check_*.py\ntestpaths = checks\nfilterwarnings = error\n")
     Path("checks").mkdir()
     result = here.runpytest_subprocess("--ble-contract", "my_rigs:SmallRig", "-k", "bad_calls or order")
-    result.assert_outcomes(passed=3, deselected=112)
+    outcomes = result.parseoutcomes()
+    assert outcomes.pop("deselected") > 100  # the whole suite was there to choose from
+    assert outcomes == {"passed": 3}
 
 
 @pytest.mark.parametrize(
