@@ -209,7 +209,8 @@ class MeshEvents(RuleBasedStateMachine):
             self.dispatcher.run_until(
                 lambda: up.state is not ConnectionState.UNKNOWN, 2.0
             )  # it may have to be repeated
-            if peer.online and link.heard == heard and up.state is not ConnectionState.UNKNOWN:
+            said = up.state not in (ConnectionState.UNKNOWN, ConnectionState.GONE)  # and was not cut off before it came
+            if peer.online and link.heard == heard and said:
                 steps["claims of a silent peer"] += 1
                 assert (peer.link is link) == (up.since - heard < 45.0)
         claim.stop()
