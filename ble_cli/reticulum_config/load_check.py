@@ -5,14 +5,17 @@ The radio is not started: a second node on the same adapter would end the links 
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 from .places import FILE_NAME
 
@@ -69,24 +72,26 @@ def why_not(section: str, rnsd: str) -> str | None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,  # so that what a wrapper script started ends with it
         ) as process:
+            assert process.stdout is not None
+            lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+            reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+            reader.start()
             try:
-                return _verdict(process)
+                return _verdict(lines)
             finally:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
+                reader.join()  # at the end of the pipe, which is closed on leaving
 
 
-def _verdict(process: subprocess.Popen[str]) -> str | None:
-    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    assert process.stdout is not None
-    stream = process.stdout
+def _read(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
+    for line in stream:
+        lines.put(line.strip())
+    lines.put(None)
 
-    def read() -> None:
-        for line in stream:
-            lines.put(line.strip())
-        lines.put(None)
 
-    threading.Thread(target=read, daemon=True).start()
+def _verdict(lines: queue.SimpleQueue[str | None]) -> str | None:
     said: list[str] = []
     deadline = time.monotonic() + PATIENCE
     while (remaining := deadline - time.monotonic()) > 0:
