@@ -21,18 +21,33 @@ _ADDRESS_PREFIX = bytes((0x0F, 0x0D))
 _RSSI = -50
 """dBm. A neighbour in the same room."""
 
+_FRAMING = 10
+"""Bytes around the payload of a packet: preamble, access address, header, CRC (Core Spec Vol 6, Part B, section 2.1)."""
+
+_GAP = 0.000_150
+"""Seconds between two packets, T_IFS (section 4.1.1)."""
+
 
 class Air(LocalLink):
     """Carries advertisements to whoever listens and decides when a broken link is noticed.
 
     ``rng`` draws the advertising delays; pass a seeded one to repeat a run. ``supervision_timeout``, in seconds,
-    replaces the timeout that hosts asked for, so that tests need not wait for real ones.
+    replaces the timeout that hosts asked for, so that tests need not wait for real ones. ``bit_rate``, in bits per
+    second, lets data take its time on the air: 1,000,000 is LE 1M. Without it data is there at once, faster than any
+    radio brings it, and than a slow host takes notifications, which nothing else holds back.
     """
 
-    def __init__(self, *, rng: random.Random | None = None, supervision_timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        rng: random.Random | None = None,
+        supervision_timeout: float | None = None,
+        bit_rate: float | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # bumble: LocalLink.__init__ has no annotations
         self.rng = rng or random.Random()
         self._supervision_timeout = supervision_timeout
+        self._bit_rate = bit_rate
         self._serial = itertools.count(1)
         # A dict is an ordered set: who listens is told in the order in which they began, in every run.
         self._listeners: dict[RadioController, None] = {}
@@ -49,6 +64,12 @@ class Air(LocalLink):
     def hears(self, sender: RadioController, receiver: RadioController) -> bool:
         """Whether ``receiver`` is within range of ``sender``. Override it to put some out of range."""
         return True
+
+    def airtime(self, length: int) -> float:
+        """Return the seconds that a packet with ``length`` bytes takes, with the empty one that acknowledges it."""
+        if self._bit_rate is None:
+            return 0.0
+        return (2 * _FRAMING + length) * 8 / self._bit_rate + 2 * _GAP
 
     @property
     def has_listeners(self) -> bool:

@@ -23,6 +23,9 @@ ACL_LENGTH = 251
 
 ACL_BUFFERS = 64
 
+_ACL_HEADER = 5
+"""Bytes before the payload: packet indicator, handle with flags, length (Vol 4, Part E, section 5.4.2)."""
+
 _MAX_HANDLE = 0x0EFF
 """Vol 4, Part E, section 5.4.2."""
 
@@ -86,6 +89,7 @@ class RadioController(Controller):
         self._links: dict[int, RadioConnection] = {}
         self._last_handle = 0
         self._buffers_used = 0
+        self._transmits_until = 0.0
         self._to_complete: dict[int, RadioConnection] = {}
         self._followup: hci.HCI_Packet | None = None
 
@@ -160,12 +164,27 @@ class RadioController(Controller):
             raise ProtocolError(f"more than {ACL_BUFFERS} packets outstanding")
         link.uncompleted += 1
         self._buffers_used += 1
+        airtime = self.air.airtime(length)
+        if not airtime:
+            self._deliver(link, boundary, packet)
+            return
+        loop = asyncio.get_running_loop()
+        self._transmits_until = max(self._transmits_until, loop.time()) + airtime  # one packet at a time
+        link.on_air += 1
+        loop.call_at(self._transmits_until, self._end_airtime, link, boundary, packet)
+
+    def _end_airtime(self, link: RadioConnection, boundary: int, packet: bytes) -> None:
+        link.on_air -= 1
+        self._deliver(link, boundary, packet)
+
+    def _deliver(self, link: RadioConnection, boundary: int, packet: bytes) -> None:
         peer = link.peer
         if peer is None:
             return  # nobody acknowledges any more
+        length = len(packet) - _ACL_HEADER
         if length:
             start = _CONTINUATION if boundary == _CONTINUATION else _FIRST
-            peer.radio._send(struct.pack("<BHH", ACL_DATA, start << 12 | peer.handle, length) + packet[5:])
+            peer.radio._send(struct.pack("<BHH", ACL_DATA, start << 12 | peer.handle, length) + packet[_ACL_HEADER:])
         if not self._to_complete:
             asyncio.get_running_loop().call_soon(self._complete_touched)  # one event for what came in one read
         self._to_complete[link.handle] = link
@@ -177,9 +196,10 @@ class RadioController(Controller):
 
     def _complete_packets(self, link: RadioConnection) -> None:
         """Give the host its buffers back, unless the peer's host is behind (section 7.7.19)."""
-        if not link.uncompleted or link.peer is None or link.peer.radio._congested:
+        count = link.uncompleted - link.on_air
+        if not count or link.peer is None or link.peer.radio._congested:
             return
-        count, link.uncompleted = link.uncompleted, 0
+        link.uncompleted -= count
         self._buffers_used -= count
         self._send(struct.pack("<BBBBHH", EVENT, _NUMBER_OF_COMPLETED_PACKETS, 5, 1, link.handle, count))
 

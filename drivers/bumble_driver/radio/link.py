@@ -53,6 +53,8 @@ class RadioConnection(Connection):
     """The other end, or None once it is out of reach: then data goes nowhere and the supervision timer decides."""
     uncompleted: int = 0
     """Packets of our host that were taken, but whose buffers were not given back to it yet."""
+    on_air: int = 0
+    """How many of those have not arrived yet."""
     supervision: asyncio.TimerHandle | None = field(default=None, repr=False)
 
     def send_ll_control_pdu(self, packet: ll.ControlPdu) -> None:
