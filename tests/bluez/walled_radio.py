@@ -20,12 +20,15 @@ from bumble.snoop import BtSnooper
 from drivers.bumble_driver.radio import Air, RadioServer
 from drivers.bumble_driver.radio.controller import RadioController
 
+#: Bits per second of LE 1M. Emulated hosts send faster without it than the same hosts can read.
+BIT_RATE = 1e6
+
 
 class WalledAir(Air):
     """An air in which some are out of range of each other."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(bit_rate=BIT_RATE)
         self.walls: set[frozenset[str]] = set()
 
     def hears(self, sender: RadioController, receiver: RadioController) -> bool:

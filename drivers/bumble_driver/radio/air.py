@@ -22,10 +22,10 @@ _RSSI = -50
 """dBm. A neighbour in the same room."""
 
 _FRAMING = 10
-"""Bytes around the payload of a packet: preamble, access address, header, CRC (Core Spec Vol 6, Part B, section 2.1)."""
+"""Bytes around the payload of a packet: preamble, access address, header, CRC (Vol 6, Part B, section 2.1)."""
 
 _GAP = 0.000_150
-"""Seconds between two packets, T_IFS (section 4.1.1)."""
+"""Seconds between two packets, T_IFS (Vol 6, Part B, section 4.1.1)."""
 
 
 class Air(LocalLink):
