@@ -20,8 +20,8 @@ from bumble.snoop import BtSnooper
 from drivers.bumble_driver.radio import Air, RadioServer
 from drivers.bumble_driver.radio.controller import RadioController
 
-#: Bits per second: a quarter of LE 1M, as emulated processors are slower than those that LE 1M is for. Notifications are
-#: held back by nothing else, and what bluetoothd does not read in time is lost in the kernel (208 KiB wait for it).
+#: Bits per second: a quarter of LE 1M, as emulated processors are slower than those that LE 1M is for. Nothing but the
+#: air holds notifications back, and what bluetoothd does not read in time is lost in the kernel (it keeps 208 KiB).
 BIT_RATE = 250e3
 
 
