@@ -13,31 +13,57 @@ import selectors
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from contextvars import Context
+from functools import partial
+from typing import Any, Protocol
 
-from .dispatcher import T, Timer, Worker, call_isolated
+from .dispatcher import T, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
 
-#: Seconds by which the clock oversteps the moment it jumps to, so that a timer never fires before its time: asyncio
-#: makes calls that are due within its clock's resolution, and on a clock that stands still that could be for ever.
+#: Seconds by which the clock oversteps the moment it jumps to: who computes how long it waited must not get less than
+#: asked for because of the last bit of a sum.
 TICK = 1e-9
 #: Timers beyond which those that were cancelled are swept out, again and again whenever their number has doubled.
 SWEEP_LEAST = 1000
 
 
+class _Pending(Protocol):
+    def cancelled(self) -> bool: ...
+
+
 class _TimeWarp(selectors.BaseSelector):
-    """A selector that lets time pass instead of waiting for files."""
+    """A selector that lets time pass instead of waiting for files, and keeps what is due at which time.
+
+    A thousand nodes have ten thousand timers, and asyncio compares its own in Python; these are compared in C. The loop
+    asks for files when it has made every call that was due, and is handed the calls that are due next.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
         self._files = selectors.SelectSelector()
+        self._due: list[tuple[float, int, _Pending, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._sweep_at = SWEEP_LEAST
+
+    def schedule(self, when: float, pending: _Pending, hand_in: Callable[[], object]) -> None:
+        """Have `hand_in()` called when it is `when`, unless `pending` is cancelled by then."""
+        if len(self._due) >= self._sweep_at:
+            self._due = [entry for entry in self._due if not entry[2].cancelled()]
+            heapq.heapify(self._due)
+            self._sweep_at = 2 * len(self._due) + SWEEP_LEAST
+        heapq.heappush(self._due, (when, next(self._numbers), pending, hand_in))
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        due = self._due
+        while due and due[0][2].cancelled():
+            heapq.heappop(due)
         if timeout is None:
-            raise RuntimeError("virtual time stands still: nothing is scheduled, and nothing can wake this loop")
-        if timeout > 0:
-            self.now += timeout + TICK
+            if not due:
+                raise RuntimeError("virtual time stands still: nothing is scheduled, and nothing can wake this loop")
+            self.now = max(self.now, due[0][0] + TICK)
+        while due and due[0][0] <= self.now:
+            heapq.heappop(due)[3]()
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -50,6 +76,7 @@ class _TimeWarp(selectors.BaseSelector):
         return self._files.get_map()
 
     def close(self) -> None:
+        self._due.clear()
         self._files.close()
 
 
@@ -61,37 +88,25 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._warp.now
 
+    def call_at(  # type: ignore[override]  # to say that args are the callback's takes TypeVarTuple, of Python 3.11
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        hand_in = partial(self.call_soon, _unless_cancelled, handle, callback, args, context=context)
+        self._warp.schedule(when, handle, hand_in)
+        return handle
 
-class _VirtualTimer(Timer):
-    """A call that is due at some time; cancelled, it is passed over when that time comes."""
 
-    __slots__ = ("call",)
-
-    def __init__(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
-        self.call: tuple[Callable[..., object], tuple[object, ...]] | None = (function, args)
-
-    def fire(self) -> None:
-        """Make the call, unless it was cancelled."""
-        if self.call is not None:
-            call_isolated(*self.call)
-
-    def cancel(self) -> None:
-        self.call = None
+def _unless_cancelled(handle: asyncio.TimerHandle, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    if not handle.cancelled():
+        callback(*args)
 
 
 class VirtualDispatcher(LoopDispatcher):
-    """A dispatcher whose time passes only in `run_for` and `run_until`, on the thread that calls them.
-
-    It keeps its timers itself, in a heap of tuples, and has the loop wake it for the first of them: a thousand nodes
-    have ten thousand timers, and asyncio compares its own in Python.
-    """
+    """A dispatcher whose time passes only in `run_for` and `run_until`, on the thread that calls them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._timers: list[tuple[float, int, _VirtualTimer]] = []
-        self._sweep_at = SWEEP_LEAST
-        self._numbers = itertools.count()
-        self._alarm: asyncio.TimerHandle | None = None
         self._warp = _TimeWarp()
         self._loop = _VirtualLoop(self._warp)
         self._thread_id = threading.get_ident()
@@ -102,7 +117,6 @@ class VirtualDispatcher(LoopDispatcher):
     def close(self, timeout: float = 2.0) -> None:
         """Cancel what is pending and free the loop."""
         if self._loop is not None and not self._loop.is_running():
-            self._timers.clear()
             self._loop.run_until_complete(self._cancel_tasks(timeout))
             self._loop.close()
             self._loop = None
@@ -119,38 +133,6 @@ class VirtualDispatcher(LoopDispatcher):
     @property
     def is_current(self) -> bool:
         return self.owns_thread and self._loop is not None and self._loop.is_running()
-
-    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
-        timer = _VirtualTimer(function, args)
-        if self.owns_thread:
-            self._arm(timer, delay)
-        else:
-            self.call_soon(self._arm, timer, delay)
-        return timer
-
-    def _arm(self, timer: _VirtualTimer, delay: float) -> None:
-        if len(self._timers) >= self._sweep_at:
-            self._timers = [entry for entry in self._timers if entry[2].call is not None]
-            heapq.heapify(self._timers)
-            self._sweep_at = 2 * len(self._timers) + SWEEP_LEAST
-        entry = (self.time() + delay, next(self._numbers), timer)
-        heapq.heappush(self._timers, entry)
-        if self._timers[0] is entry:
-            self._set_alarm()
-
-    def _set_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm = self.loop.call_at(self._timers[0][0], self._ring) if self._timers else None
-
-    def _ring(self) -> None:
-        self._alarm, now = None, self.time()
-        due = []
-        while self._timers and self._timers[0][0] <= now:
-            due.append(heapq.heappop(self._timers)[2])
-        for timer in due:  # one that is set by another has its turn after what that one has posted
-            timer.fire()
-        self._set_alarm()
 
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass and make all calls that fall due in it."""

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -376,10 +377,21 @@ def test_what_does_not_stop_is_named_and_left(caplog: pytest.LogCaptureFixture) 
 def test_cancelled_timers_are_swept_out_of_virtual_time_and_no_others() -> None:
     with VirtualDispatcher() as dispatcher:
         called: list[int] = []
+        kept: weakref.WeakSet[Reminder] = weakref.WeakSet()
         for n in range(5000):
-            timer = dispatcher.call_later(1.0 + n / 1000, called.append, n)
+            reminder = Reminder(called, n)
+            kept.add(reminder)
+            timer = dispatcher.call_later(1.0 + n / 1000, reminder)
             if n % 10:
                 timer.cancel()
-        assert len(dispatcher._timers) < 2500
+        assert len(kept) < 2500
         dispatcher.run_for(10.0)
         assert called == list(range(0, 5000, 10))
+
+
+class Reminder:
+    def __init__(self, called: list[int], number: int) -> None:
+        self._called, self._number = called, number
+
+    def __call__(self) -> None:
+        self._called.append(self._number)
