@@ -30,6 +30,7 @@ class Rig(ABC):
     Attributes:
         mtu: the ATT MTU, in bytes, on which two of its drivers agree, if that is known.
         mtu_is_chosen: drivers have the option `mtu`.
+        names_linger: a name that was heard is reported until the device is forgotten, as on BlueZ.
         centrals_overhear: what is notified to one central may reach all of them, as on BlueZ.
         patience: how much longer things take than on a radio that is not emulated; the drivers that the rig makes have
             as much more time.
@@ -39,6 +40,7 @@ class Rig(ABC):
 
     mtu: int | None = None
     mtu_is_chosen = True
+    names_linger = False
     centrals_overhear = False
     patience = 1.0
     virtual = False

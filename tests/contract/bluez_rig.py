@@ -61,6 +61,7 @@ class BlueZRig(BumbleRig):
 
     patience = 4.5
     mtu_is_chosen = False
+    names_linger = True
     centrals_overhear = True
     node_type = GreetingNode
 

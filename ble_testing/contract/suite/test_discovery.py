@@ -48,9 +48,11 @@ def test_an_advertisement_tells_address_name_and_signal(rig: Rig) -> None:
 def test_a_new_name_is_advertised(rig: Rig) -> None:
     alice, bob = rig.node(), rig.node()
     alice.driver.start_scanning()
-    for name in ("bob", "bobby", None):
+    for name in ("bob", "bobby"):
         bob.driver.start_advertising(name)
         rig.wait(lambda: bob.address in alice.devices() and alice.devices()[bob.address].name == name)  # noqa: B023
+    bob.driver.start_advertising(None)
+    rig.wait(lambda: alice.devices()[bob.address].name in ((None, "bobby") if rig.names_linger else (None,)))
     assert bob.driver.state == DriverState.ADVERTISING
 
 

@@ -19,13 +19,16 @@ async def _pass(rig: Rig, radio: str, *tests: str) -> None:
     rig.note(summary.strip("= "))
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=("bookworm",))
+@scenario(guests=1, timeout=TIMEOUT, on=("trixie",))
 async def contract_dialling(rig: Rig) -> None:
-    """BlueZ dials, scans and writes."""
+    """BlueZ dials, scans and writes.
+
+    Not on Debian 12, whose kernel 6.1.192 ends bluetoothd when an attempt is given up (a fault in hci_chan_del).
+    """
     await _pass(rig, "bluez-dials", "discovery", "frames", "life", "links", "callbacks", "faults", "radio")
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=("trixie",))
+@scenario(guests=1, timeout=TIMEOUT, on=("bookworm",))
 async def contract_waiting(rig: Rig) -> None:
     """BlueZ advertises, is dialled and notifies."""
     await _pass(rig, "bluez-waits", "discovery", "frames", "life", "links", "callbacks", "faults", "radio")
