@@ -7,63 +7,87 @@ same calls happen in the same order every time.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import selectors
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from contextvars import Context
-from functools import partial
-from typing import Any, Protocol
+from contextvars import Context, copy_context
+from typing import Any
 
-from .dispatcher import T, Worker, call_isolated
+from .agenda import Agenda
+from .dispatcher import T, Timer, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
 
 #: Seconds by which the clock oversteps the moment it jumps to: who computes how long it waited must not get less than
 #: asked for because of the last bit of a sum.
 TICK = 1e-9
-#: Timers beyond which those that were cancelled are swept out, again and again whenever their number has doubled.
-SWEEP_LEAST = 1000
 
 
-class _Pending(Protocol):
-    def cancelled(self) -> bool: ...
+class _VirtualTimer(Timer):
+    """A call that is due at some time."""
+
+    __slots__ = ("_call",)
+    context: Context | None = None
+
+    def __init__(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._call: tuple[Callable[..., object], tuple[object, ...]] | None = (function, args)
+
+    def cancelled(self) -> bool:
+        return self._call is None
+
+    def cancel(self) -> None:
+        self._call = None
+
+    def fire(self) -> None:
+        """Make the call, unless it was cancelled."""
+        if self._call is not None:
+            call_isolated(*self._call)
+
+
+class _VirtualHandle(asyncio.TimerHandle):
+    """The same for callers of the loop itself, in the form that asyncio gives it."""
+
+    __slots__ = ("_call", "context")
+
+    def __init__(
+        self,
+        when: float,
+        call: tuple[Callable[..., object], tuple[Any, ...]],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+    ) -> None:
+        super().__init__(when, *call, loop, context)
+        self._call = call
+        self.context = context
+
+    def fire(self) -> None:
+        """Make the call, unless it was cancelled."""
+        if not self.cancelled():
+            function, args = self._call
+            function(*args)
 
 
 class _TimeWarp(selectors.BaseSelector):
-    """A selector that lets time pass instead of waiting for files, and keeps what is due at which time.
+    """A selector that lets time pass instead of waiting for files.
 
-    A thousand nodes have ten thousand timers, and asyncio compares its own in Python; these are compared in C. The loop
-    asks for files when it has made every call that was due, and is handed the calls that are due next.
+    The loop asks for files when it has made every call that was due, and is handed the calls that are due next.
     """
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.agenda: Agenda[_VirtualTimer | _VirtualHandle] = Agenda()
+        self.loop: asyncio.AbstractEventLoop
         self._files = selectors.SelectSelector()
-        self._due: list[tuple[float, int, _Pending, Callable[[], object]]] = []
-        self._numbers = itertools.count()
-        self._sweep_at = SWEEP_LEAST
-
-    def schedule(self, when: float, pending: _Pending, hand_in: Callable[[], object]) -> None:
-        """Have `hand_in()` called when it is `when`, unless `pending` is cancelled by then."""
-        if len(self._due) >= self._sweep_at:
-            self._due = [entry for entry in self._due if not entry[2].cancelled()]
-            heapq.heapify(self._due)
-            self._sweep_at = 2 * len(self._due) + SWEEP_LEAST
-        heapq.heappush(self._due, (when, next(self._numbers), pending, hand_in))
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        due = self._due
-        while due and due[0][2].cancelled():
-            heapq.heappop(due)
         if timeout is None:
-            if not due:
+            when = self.agenda.next_time()
+            if when is None:
                 raise RuntimeError("virtual time stands still: nothing is scheduled, and nothing can wake this loop")
-            self.now = max(self.now, due[0][0] + TICK)
-        while due and due[0][0] <= self.now:
-            heapq.heappop(due)[3]()
+            self.now = max(self.now, when + TICK)
+        while (timer := self.agenda.take(self.now)) is not None:
+            self.loop.call_soon(timer.fire, context=timer.context)
         return []
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -76,7 +100,7 @@ class _TimeWarp(selectors.BaseSelector):
         return self._files.get_map()
 
     def close(self) -> None:
-        self._due.clear()
+        self.agenda.clear()
         self._files.close()
 
 
@@ -84,6 +108,7 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, warp: _TimeWarp) -> None:
         self._warp = warp
         super().__init__(warp)
+        warp.loop = self
 
     def time(self) -> float:
         return self._warp.now
@@ -91,15 +116,9 @@ class _VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]  # to say that args are the callback's takes TypeVarTuple, of Python 3.11
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        hand_in = partial(self.call_soon, _unless_cancelled, handle, callback, args, context=context)
-        self._warp.schedule(when, handle, hand_in)
+        handle = _VirtualHandle(when, (callback, args), self, context or copy_context())
+        self._warp.agenda.add(when, handle)
         return handle
-
-
-def _unless_cancelled(handle: asyncio.TimerHandle, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
-    if not handle.cancelled():
-        callback(*args)
 
 
 class VirtualDispatcher(LoopDispatcher):
@@ -133,6 +152,17 @@ class VirtualDispatcher(LoopDispatcher):
     @property
     def is_current(self) -> bool:
         return self.owns_thread and self._loop is not None and self._loop.is_running()
+
+    def call_later(self, delay: float, function: Callable[..., object], *args: object) -> Timer:
+        timer = _VirtualTimer(function, args)
+        if self.owns_thread:
+            self._schedule(delay, timer)
+        else:
+            self.call_soon(self._schedule, delay, timer)
+        return timer
+
+    def _schedule(self, delay: float, timer: _VirtualTimer) -> None:
+        self._warp.agenda.add(self.time() + delay, timer)
 
     def run_for(self, seconds: float) -> None:
         """Let `seconds` of virtual time pass and make all calls that fall due in it."""
