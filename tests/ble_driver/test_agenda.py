@@ -24,7 +24,7 @@ moments = st.integers(0, 12).map(lambda number: number * SLOT / 4) | st.sampled_
 order = st.tuples(st.just("add"), moments) | st.tuples(st.sampled_from(["take", "cancel", "look"]), moments)
 
 
-@given(st.lists(order))
+@given(st.lists(order, min_size=20, max_size=60))
 def test_it_gives_what_a_sorted_list_would(orders: list[tuple[str, float]]) -> None:
     agenda: Agenda[Entry] = Agenda()
     expected: list[tuple[float, int, Entry]] = []
