@@ -17,6 +17,7 @@ from typing import NoReturn
 from ble_driver import BLEDriverError
 
 from ..errors import BLEInterfaceError
+from .interrupt import held_back
 from .mesh import simulate
 from .outcome import Outcome
 from .picture import draw
@@ -75,7 +76,7 @@ def _run(options: argparse.Namespace, progress: Progress) -> list[Outcome]:
         if options.dask is not None:
             raise UsageError("--dask spreads runs over a cluster: give it some, as in --seeds 1-100")
         plot = _writable(options.plot)
-        outcome = simulate(scenario, progress.show)
+        outcome = _simulate(scenario, progress)
         if plot is not None:
             plot.write_text(draw(outcome), encoding="utf-8")
         return [outcome]
@@ -85,6 +86,16 @@ def _run(options: argparse.Namespace, progress: Progress) -> list[Outcome]:
     if options.dask is not None:
         return sweep_on_cluster(options.dask, scenarios, progress.show)
     return sweep(scenarios, progress.show)
+
+
+def _simulate(scenario: Scenario, progress: Progress) -> Outcome:
+    with held_back() as check_interrupt:
+
+        def show(done: float) -> None:
+            check_interrupt()
+            progress.show(done)
+
+        return simulate(scenario, show)
 
 
 def _writable(path: Path | None) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import json
 import os
 import pty
@@ -16,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ble_interface.simulate.command_line import main
+from ble_interface.simulate.station import Station
 
 from .running import SIMULATE, run
 
@@ -103,6 +106,21 @@ def test_ctrl_c_ends_it_cleanly(many: bool) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         os.close(ours)
+
+
+def test_ctrl_c_is_not_the_failure_of_the_task_that_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def press() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    tasks = []
+    monkeypatch.setattr(Station, "switch_on", lambda _: tasks.append(asyncio.ensure_future(press())))
+    assert main(SMALL) == 130
+    tasks.clear()  # asyncio tells of failures that nobody has taken
+    gc.collect()
+    assert capsys.readouterr().err == "ble_interface.simulate: interrupted\n"
+    assert not caplog.records
 
 
 def test_a_terminal_gets_a_progress_bar_that_leaves_no_trace() -> None:
