@@ -169,13 +169,12 @@ class VirtualAir:
     def _report(self, node: MockBLEDriver, audience: Audience[MockBLEDriver]) -> None:
         """Let those hear an advertisement who have not heard it just now."""
         now = self.dispatcher.time()
-        for receiver, hearing in list(audience.hearings.items()):  # who hears may go away in the course of it
-            if hearing.reported <= now - self.duplicate_filter and receiver.is_listening and not self.is_lost():
-                hearing.reported = now
+        for receiver, hearing in audience.told_before(now - self.duplicate_filter):
+            if receiver.is_listening and not self.is_lost():
+                audience.tell(receiver, now)
                 for _ in range(self.advertisement_copies):
                     receiver.hear(node, hearing.rssi)
-        reported = min((hearing.reported for hearing in audience.hearings.values()), default=now)
-        audience.quiet_until = reported + self.duplicate_filter
+        audience.stay_quiet(self.duplicate_filter)
 
     async def wait_for_advertiser(self, initiator: MockBLEDriver, address: str) -> MockBLEDriver:
         """Return the node at `address` as soon as it advertises: so a link layer initiates."""

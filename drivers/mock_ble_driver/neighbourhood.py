@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Generic, Protocol, TypeVar
 
 from .propagation import Propagation
@@ -41,17 +43,43 @@ class Audience(Generic[P]):
     """Those that hear one node.
 
     Attributes:
-        hearings: how each of them does.
+        hearings: how each of them does; first those that were told longest ago, so that only those are looked at.
         quiet_until: before this time none of them has to be told again.
     """
 
-    hearings: dict[P, Hearing] = field(default_factory=dict)
+    hearings: OrderedDict[P, Hearing] = field(default_factory=OrderedDict)
     quiet_until: float = -math.inf
+
+    def add(self, receiver: P, rssi: int) -> None:
+        """One more hears."""
+        self.hearings[receiver] = Hearing(rssi)
+        self.renew(receiver)
 
     def renew(self, receiver: P) -> None:
         """What is sent is new to a receiver, if it hears it."""
         if (hearing := self.hearings.get(receiver)) is not None:
             hearing.reported = self.quiet_until = -math.inf
+            self.hearings.move_to_end(receiver, last=False)
+
+    def renew_all(self) -> None:
+        """What is sent is new to all."""
+        for hearing in self.hearings.values():
+            hearing.reported = self.quiet_until = -math.inf
+
+    def told_before(self, moment: float) -> list[tuple[P, Hearing]]:
+        """Return those that were last told at that moment or before."""
+        return list(takewhile(lambda entry: entry[1].reported <= moment, self.hearings.items()))
+
+    def tell(self, receiver: P, now: float) -> None:
+        """A receiver is told now, if it still hears."""
+        if (hearing := self.hearings.get(receiver)) is not None:
+            hearing.reported = now
+            self.hearings.move_to_end(receiver)
+
+    def stay_quiet(self, seconds: float) -> None:
+        """Nobody has to be told again so soon."""
+        first = next(iter(self.hearings.values()), None)
+        self.quiet_until = first.reported + seconds if first is not None else math.inf
 
 
 class Neighbourhood(Generic[P]):
@@ -97,8 +125,7 @@ class Neighbourhood(Generic[P]):
     def sender_changed(self, node: P) -> None:
         """What a node sends is new to all that hear it."""
         if (audience := self._audiences.get(node)) is not None:
-            for receiver in audience.hearings:
-                audience.renew(receiver)
+            audience.renew_all()
 
     def receiver_forgot(self, node: P) -> None:
         """All that a node hears is new to it."""
@@ -113,8 +140,7 @@ class Neighbourhood(Generic[P]):
     def _note(self, sender: P, receiver: P, loss: float) -> None:
         rssi = sender.tx_power - loss
         if rssi >= self._propagation.sensitivity:
-            self._audiences[sender].hearings[receiver] = Hearing(round(rssi))
-            self._audiences[sender].quiet_until = -math.inf
+            self._audiences[sender].add(receiver, round(rssi))
 
     def _around(self, node: P) -> Iterator[P]:
         """All nodes that `node` may be heard by, or hear."""
