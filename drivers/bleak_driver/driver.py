@@ -44,6 +44,8 @@ UNPAUSED_ATTEMPT = 3
 LINK_ATTEMPTS = 2
 #: Seconds in which links and scan are ended when the radio is closed: bluetoothd takes 2 for a link.
 PARTING_TIME = 2.4
+#: Seconds by which an attempt that the peer has forestalled is told of before it would time out.
+FORESTALLED_MARGIN = 0.5
 
 
 @dataclass
@@ -220,6 +222,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_link(self, address: str) -> BlueZLink:
         found: Found | None = None
+        time_out_at = self._dispatcher.time() + self._connect_timeout
         try:
             radio = self._there()
             found = radio.scanner.known(address)
@@ -229,7 +232,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 found.timeouts = 0
                 return link
         except ForestalledError:
-            await asyncio.sleep(UNHEARD_TIME)  # with its handshake this attempt is superseded
+            # With its handshake this attempt is superseded. Without one it is told as a race, not as a time-out.
+            await asyncio.sleep(min(UNHEARD_TIME, time_out_at - FORESTALLED_MARGIN - self._dispatcher.time()))
             raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
