@@ -20,6 +20,7 @@ ADAPTER = "org.bluez.Adapter1"
 DEVICE = "org.bluez.Device1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
+PEER = "org.freedesktop.DBus.Peer"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
 #: Seconds by which the answer to our `Connect` follows the news that the device is connected. If it does not, the link
@@ -260,6 +261,10 @@ class BlueZ:
     async def disconnect(self, address: str) -> None:
         """End the link to a device, whoever dialled. Raises RadioError."""
         await self._call(SERVICE, device_path(self.path, address), DEVICE, "Disconnect")
+
+    async def ping(self) -> None:
+        """Have bluetoothd answer, which it does after all that reached it before. Raises RadioError."""
+        await self._call(SERVICE, "/", PEER, "Ping")
 
     async def _set(self, path: str, interface: str, name: str, value: Variant) -> None:
         await self._call(SERVICE, path, PROPERTIES, "Set", "ssv", [interface, name, value])

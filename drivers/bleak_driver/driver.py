@@ -120,7 +120,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
         assert self._uuids is not None
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
         server = GattServer(
-            bluez.path, self._uuids, lambda: self._identity, self._on_write_elsewhere, self._on_socket_elsewhere
+            bluez.path,
+            self._uuids,
+            lambda: self._identity,
+            self._on_write_elsewhere,
+            self._on_socket_elsewhere,
+            bluez.ping,
         )
         notifier = Notifier(
             lambda packet: obeyed(server.notify(packet), "notify"),

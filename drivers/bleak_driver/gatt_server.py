@@ -6,10 +6,11 @@ one process do not meet, and `stop` can close the connection.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import dbus
@@ -124,6 +125,7 @@ class GattServer:
         on_write: called on GLib's thread with the writer's D-Bus path, the ATT MTU (0 if unknown), and the value.
         on_socket: called on GLib's thread with the D-Bus path of a central that has subscribed, the ATT MTU (0 if
             unknown), and the socket by which it is notified, if bluetoothd has asked for one.
+        ping: returns when bluetoothd has answered, by another connection to D-Bus.
     """
 
     def __init__(
@@ -133,12 +135,14 @@ class GattServer:
         identity: Callable[[], bytes | None],
         on_write: Callable[[str, int, bytes], None],
         on_socket: Callable[[str, int, socket.socket], None],
+        ping: Callable[[], Awaitable[None]],
     ) -> None:
         self._adapter_path = adapter_path
         self._uuids = uuids
         self._identity = identity
         self._on_write = on_write
         self._on_socket = on_socket
+        self._ping = ping
         self._root = f"/ble_interface/p{os.getpid()}/n{next(_numbers)}"
         self._open = False
         self._bus: Any = None
@@ -237,14 +241,13 @@ class GattServer:
     async def notify(self, frames: tuple[bytes, ...]) -> None:
         """Notify the frames to every subscribed central, and wait until bluetoothd has taken them.
 
-        The wait is a call that bluetoothd answers after the signals before it; it bounds what waits on D-Bus.
+        The wait bounds what waits on D-Bus. It is on another connection than the frames: on this one an answer comes
+        after all that centrals have written, and a slow host would notify nothing while it is written to.
         """
 
-        def start(ok: Callable[..., None], failed: Callable[[Exception], None]) -> None:
+        def change_value() -> None:
             for frame in frames:
                 self._tx.PropertiesChanged(constants.GATT_CHRC_IFACE, {"Value": dbus.ByteArray(frame)}, [])
-            self._bus.call_async(
-                constants.BLUEZ_SERVICE_NAME, "/", "org.freedesktop.DBus.Peer", "Ping", "", (), ok, failed
-            )
 
-        await GLibThread.reply(start, NOTIFY_TIMEOUT)
+        await GLibThread.call(change_value)
+        await asyncio.wait_for(self._ping(), NOTIFY_TIMEOUT)

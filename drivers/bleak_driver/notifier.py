@@ -21,7 +21,7 @@ class Notifier:
     """Notifies packets, one at a time: whoever hears the frames of several hears them one after the other.
 
     Args:
-        say: changes the value that every central hears, frame by frame; raises RadioError.
+        say: changes the value that every central hears, frame by frame, and waits for bluetoothd; raises RadioError.
         centrals: who has connected.
         time: the time in seconds.
         on_bounds: called when the MTU that bounds packets may have changed.
@@ -41,6 +41,7 @@ class Notifier:
         self._sockets = NotifySockets(self._on_socket_lost)
         self._overheard = Overheard()
         self._turn = asyncio.Lock()
+        self._said = False  # and nothing went another way since
 
     def subscribed(self, address: str, mtu: int, ours: socket.socket) -> None:
         """A central has subscribed, and bluetoothd has asked for a socket to notify it by."""
@@ -91,6 +92,12 @@ class Notifier:
 
     async def _by_socket(self, address: str, packet: Packet) -> bool:
         """Tell one central; return False if its socket is closed. The packet may then be sent again from its start."""
+        if self._said:
+            # The wait after a change is on another connection: once more, so that bluetoothd has taken it for sure.
+            await self._change(())
+            self._said = False
+            if address not in self._sockets:  # lost meanwhile
+                return False
         try:
             await self._sockets.send(address, packet)
         except SocketLostError:
@@ -99,6 +106,10 @@ class Notifier:
 
     async def _by_value(self, packet: Packet) -> None:
         await self._sockets.drain()
+        await self._change(packet)
+        self._said = True
+
+    async def _change(self, packet: Packet) -> None:
         try:
             await self._say(packet)
         except RadioError as error:

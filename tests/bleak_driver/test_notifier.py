@@ -23,6 +23,8 @@ class BlueZ:
 
     def __init__(self) -> None:
         self.changes: list[bytes] = []
+        self.waits: list[dict[str, list[bytes]]] = []
+        self.on_wait: Callable[[], object] = lambda: None
         self.bounds = 0
         self.broken = False
         self.centrals = Centrals(lambda: 0.0)
@@ -32,6 +34,9 @@ class BlueZ:
     async def _change(self, packet: Packet) -> None:
         if self.broken:
             raise RadioError("bluetoothd is gone")
+        if not packet:
+            self.waits.append({address: self.taken(address) for address in self.sockets})
+            self.on_wait()
         self.changes.extend(packet)
 
     def _bounds_changed(self) -> None:
@@ -158,6 +163,33 @@ def test_what_is_said_to_all_comes_after_what_is_in_the_sockets() -> None:
         assert bluez.taken(A) == [*P]
         await saying
         assert bluez.changes == [*Q]
+
+    on_loop(body)
+
+
+def test_what_goes_into_a_socket_waits_for_what_was_said_to_all() -> None:
+    async def body(bluez: BlueZ) -> None:
+        bluez.come(A, with_socket=False)
+        await bluez.send(A, P)
+        bluez.come(A, with_socket=True)
+        assert bluez.waits == []
+        await bluez.send(A, Q)
+        assert bluez.waits == [{A: []}]
+        assert bluez.taken(A) == [*Q]
+        await bluez.send(A, P)
+        assert len(bluez.waits) == 1
+
+    on_loop(body)
+
+
+def test_a_socket_that_is_lost_while_that_is_waited_for_is_not_used() -> None:
+    async def body(bluez: BlueZ) -> None:
+        bluez.come(A, with_socket=False)
+        await bluez.send(A, P)
+        bluez.come(A, with_socket=True)
+        bluez.on_wait = lambda: bluez.notifier.gone(A)
+        await bluez.send(A, Q)
+        assert bluez.changes == [*P, *Q]
 
     on_loop(body)
 
