@@ -113,6 +113,10 @@ class Rig:
         """Return what no scenario may do to a kernel."""
         return [f"guest {guest.name}: {line}" for guest in self._guests for line in guest.kernel_trouble()]
 
+    def known_faults(self) -> int:
+        """Return how often a kernel had the fault that is known of it."""
+        return sum(guest.known_faults() for guest in self._guests)
+
     def crashes(self) -> int:
         """Return how often a bluetoothd died by itself."""
         return sum(guest.crashes() for guest in self._guests)

@@ -108,10 +108,13 @@ class Runner:
         result.notes = list(rig.notes)
         if crashes := rig.crashes():
             result.notes.append(f"bluetoothd died {crashes} times by itself")
+        if faults := rig.known_faults():
+            result.notes.append(f"the kernel had {faults} times the fault in hci_chan_del that ends bluetoothd")
         if error is not None:
             directory = self._logs / f"{self._root.name}-{scenario.name}-{attempt}"
             await self._collect(rig, directory)
             error += f"\nlogs: {directory}"
+        if error is not None or faults:
             await self._discard_rig()
         else:
             await rig.end_scenario()

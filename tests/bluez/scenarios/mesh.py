@@ -20,7 +20,7 @@ from ..vm.program import Program
 PACKETS, SEED = 2000, 1
 NAMES = {"hub": b"H" * 16, "wide": b"W" * 16, "middle": b"M" * 16, "narrow": b"N" * 16}
 MTUS = {"wide": 517, "middle": 185, "narrow": 23}
-SILENCE = 8.0
+SILENCE = 15.0
 
 
 @scenario(guests=3, timeout=600.0)
