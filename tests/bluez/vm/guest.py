@@ -246,7 +246,7 @@ class Guest:
         """Return where each begins on the console."""
         if self._machine is None:
             return []
-        lines = self._machine.console.lines
+        lines = list(self._machine.console.lines)
         return [
             number
             for number, line in enumerate(lines)
