@@ -7,13 +7,10 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from signal import Signals
 from typing import Any
 
-import click
-
-from ..rig import REPO, Rig
+from ..rig import Rig
 from ..scenario import expect, scenario
 from ..vm.guest import REPO as GUEST_REPO
 from ..vm.guest import Guest
@@ -33,7 +30,7 @@ class Doctor:
 
     async def look(self, *, without: str = "") -> dict[str, Any]:
         """Return what each check says, by name; `without` is a module that cannot be imported."""
-        path = f"{GUEST_REPO}:{GUEST_REPO}/{_libraries()}"
+        path = GUEST_REPO
         if without:
             await self.shell(f"mkdir -p /run/rig/broken; echo 'raise ImportError' >/run/rig/broken/{without}.py")
             path = f"/run/rig/broken:{path}"
@@ -57,14 +54,6 @@ class Doctor:
 
     async def shell(self, line: str) -> None:
         await self.guest.tool("sh", "-c", line)
-
-
-def _libraries() -> Path:
-    """Where this Python has click and rich, which guests take from the repository that they share."""
-    try:
-        return Path(click.__file__).resolve().parents[1].relative_to(REPO)
-    except ValueError:
-        raise AssertionError("run this from the environment in the repository, .venv, which guests see") from None
 
 
 @asynccontextmanager
