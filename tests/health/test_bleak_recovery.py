@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from tests.health.uuids import UUIDS
 
 SERVICE = UUIDS[0]
 ADAPTER = "/org/bluez/hci0"
+#: What is claimed: no other run of these tests on this machine may have it.
+OURS = f"hci{os.getpid()}"
 
 
 def value(content: object) -> SimpleNamespace:
@@ -137,7 +140,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bluetoothd]:
 
 @pytest.fixture
 def driver(daemon: Bluetoothd) -> Iterator[Any]:
-    driver = sys.modules["drivers.bleak_driver.driver"].BleakDriver(connect_timeout=0.1)
+    driver = sys.modules["drivers.bleak_driver.driver"].BleakDriver(adapter=OURS, connect_timeout=0.1)
     driver.errors = []
     driver.on_error = lambda error: driver.errors.append(str(error))
     driver.start(*UUIDS)
@@ -171,6 +174,24 @@ def test_a_bluetoothd_that_hangs_is_told_of_and_used_again_when_it_answers(drive
     eventually(lambda: driver.get_status()["state"] == ["scanning"])
     assert daemon.open_connections == 1  # none was left behind
     assert driver.get_status()["error"] is None
+
+
+def test_a_second_driver_is_told_who_has_the_adapter_and_has_it_afterwards(driver: Any, daemon: Bluetoothd) -> None:
+    second = type(driver)(adapter=OURS)
+    errors: list[str] = []
+    second.on_error = lambda error: errors.append(str(error))
+    second.start(*UUIDS)
+    second.start_scanning()
+    try:
+        eventually(lambda: errors)
+        assert errors[0].startswith(f"the adapter {OURS} is held by process {os.getpid()} (")
+        assert "it is awaited: end that program, or use another adapter" in errors[0]
+        assert daemon.calls.count("open") == 1  # nothing was touched
+        driver.stop()
+        eventually(lambda: second.get_status()["state"] == ["scanning"])
+        assert len(errors) == 1
+    finally:
+        second.stop()
 
 
 def test_a_controller_that_hangs_is_power_cycled(driver: Any, daemon: Bluetoothd, monkeypatch: Any) -> None:
