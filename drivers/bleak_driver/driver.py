@@ -242,6 +242,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
         except ForestalledError:
             await asyncio.sleep(UNHEARD_TIME)  # with its handshake this attempt is superseded
             raise
+        except MissingCharacteristicError:
+            await radio.bluez.forget(address)  # or it would not be heard when it has our service again
+            raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
         except asyncio.CancelledError:
@@ -300,9 +303,13 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
+            link = self._links.get(address)
             if self._radio is not None:
                 self._radio.notifier.gone(address)
-            link = self._links.get(address)
+                is_a_node = link is not None or self._radio.scanner.known(address) is not None
+                if is_a_node and address not in self._attempts:  # else it is dialled again now
+                    self._radio.scanner.forget(address)
+                    self._dispatcher.spawn(self._radio.bluez.forget(address))
             if link is not None:
                 self._report_link_lost(link)
             self._share_mtu()

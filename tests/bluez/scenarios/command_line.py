@@ -99,7 +99,7 @@ async def _measure(rig: Rig, a: Guest, b: Guest) -> None:
 
 @scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def commands_beside_a_node(rig: Rig) -> None:
-    """scan names the other node with its identity, status and monitor show ours, and its link outlives all of them."""
+    """status, monitor, scan and a second program beside a node: each says what it should, and the link outlives it."""
     a, b = await rig.guests(2, gatt_channels=1)
     nodes = [guest.helper("interface_node", identity) for guest, identity in zip((a, b), IDENTITIES, strict=True)]
     await asyncio.gather(*(node.expect("up", START_TIMEOUT + LINK_TIMEOUT) for node in nodes))
@@ -120,6 +120,13 @@ async def commands_beside_a_node(rig: Rig) -> None:
     await _done(scan, 40.0)
     expect(found["identity"] == IDENTITIES[1], f"found {found}")
     rig.note(f"scan: {found['identity'][:8]} at {found['rssi']} dBm")
+
+    chat = _talk(a, "chat", "--name", "alice")
+    told = await chat.expect("error", START_TIMEOUT + 20.0)
+    expect("the adapter hci0 is held by process " in told["message"], f"the second program says {told}")
+    expect("interface_node" in told["message"], f"it does not say who holds the adapter: {told}")
+    await _interrupt(chat)
+    rig.note(f"a second program: {told['message']}")
 
     for program in nodes:
         lost = [event for event in _untaken(program) if event and event["event"] == "down"]
