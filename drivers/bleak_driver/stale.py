@@ -26,7 +26,7 @@ def is_dispensable(device: Mapping[str, Any]) -> bool:
 
 
 def stale_devices(objects: Objects, adapter_path: str, service: str) -> list[str]:
-    """Return the paths of dispensable devices that were linked once, and seem not to offer a service (in lower case)."""
+    """Return the paths of dispensable devices that were linked once, and seem not to offer a service (lower case)."""
     read = {path.rpartition("/")[0] for path, parts in objects.items() if GATT_SERVICE in parts}
     return [
         path

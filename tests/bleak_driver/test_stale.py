@@ -19,7 +19,7 @@ def device(*uuids: str, **properties: bool) -> dict[str, Any]:
 
 
 def objects(what: dict[str, Any], path: str = NODE, *, linked: bool = True) -> dict[str, Any]:
-    service = {f"{path}/service0012": {"org.bluez.GattService1": {}}} if linked else {}
+    service: dict[str, Any] = {f"{path}/service0012": {"org.bluez.GattService1": {}}} if linked else {}
     return {ADAPTER: {"org.bluez.Adapter1": {}}, path: what, **service}
 
 
