@@ -146,6 +146,7 @@ def test_every_remedy_of_the_driver_stands_in_the_troubleshooting() -> None:
 
 #: Messages of the code that the troubleshooting quotes, each with the module that says it.
 QUOTED = {
+    "is held by": "drivers/bleak_driver/claim.py",
     "is dbus-daemon running?": "drivers/bleak_driver/bluez.py",
     "there is no adapter": "drivers/bleak_driver/bluez.py",
     "is off; it is awaited: bluetoothctl power on": "drivers/bleak_driver/bluez.py",

@@ -44,6 +44,7 @@ class Bluetoothd:
         self.hangs = False
         self.objects: dict[str, Any] = {ADAPTER: {"org.bluez.Adapter1": {}}}
         self.calls: list[str] = []
+        self.nodes: set[str] = set()
         self.open_connections = 0
 
     async def obey(self, what: str) -> None:
@@ -65,8 +66,14 @@ class FakeBlueZ:
     async def close(self) -> None:
         self.daemon.open_connections -= 1
 
+    def is_dialling(self, _: str) -> bool:
+        return False
+
     async def daemon_pid(self) -> int:
         return 0
+
+    async def forget(self, address: str) -> None:
+        self.daemon.calls.append(f"forget {address}")
 
     async def mtu_of(self, _: str) -> int:
         return 517
@@ -102,6 +109,12 @@ class Part:
         await self.daemon.obey("unscan")
 
     async def stop_advertising(self) -> None: ...
+
+    def known(self, address: str) -> str | None:
+        return address if address in self.daemon.nodes else None
+
+    def forget(self, address: str) -> None:
+        self.daemon.nodes.discard(address)
 
     async def advertise(self, _: str | None) -> None: ...
 
@@ -192,6 +205,17 @@ def test_a_second_driver_is_told_who_has_the_adapter_and_has_it_afterwards(drive
         assert len(errors) == 1
     finally:
         second.stop()
+
+
+def test_a_node_whose_link_has_ended_is_forgotten_and_a_stranger_is_not(driver: Any, daemon: Bluetoothd) -> None:
+    stranger, node = "0F:0D:00:00:00:01", "0F:0D:00:00:00:02"
+    daemon.nodes.add(node)
+    for address in (stranger, node):
+        for connected in (True, False):
+            driver._dispatcher.call_soon(driver._on_device_connection, address, connected)
+    eventually(lambda: f"forget {node}" in daemon.calls)
+    assert not daemon.nodes
+    assert f"forget {stranger}" not in daemon.calls
 
 
 def test_a_controller_that_hangs_is_power_cycled(driver: Any, daemon: Bluetoothd, monkeypatch: Any) -> None:
