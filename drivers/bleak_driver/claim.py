@@ -89,13 +89,14 @@ class AdapterClaim:
 
 
 def process_name(pid: int, proc: Path = Path("/proc")) -> str:
-    """Return what a person knows a process by."""
+    """Return what a person knows a process by: its number and command line, program and script without directories."""
     if pid <= 0:
         return "a program in another container"
     try:
         words = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
     except OSError:
         words = []
+    words[:2] = [word.rpartition("/")[2] for word in words[:2]]
     command = "".join(sign if sign.isprintable() else "?" for sign in " ".join(words).strip())
     if len(command) > MAX_COMMAND:
         command = f"{command[:MAX_COMMAND]}…"
