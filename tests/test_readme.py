@@ -43,6 +43,7 @@ SYSTEM = {
     "sudo apt install python3-cryptography": "Debian's, looked up",
     "sudo systemctl restart bluetooth": "what drivers.bleak_driver.bearers says",
     "sudo systemctl start dbus": "systemd's name of the service",
+    "sudo dmesg": "Debian's",
     "sudo btmon": "comes with bluez; the rig runs it in every guest",
     "journalctl -u bluetooth -e": "systemd's",
     "bluetoothctl remove ADDRESS": "comes with bluez",
@@ -146,6 +147,7 @@ def test_every_remedy_of_the_driver_stands_in_the_troubleshooting() -> None:
 
 #: Messages of the code that the troubleshooting quotes, each with the module that says it.
 QUOTED = {
+    "is held by": "drivers/bleak_driver/claim.py",
     "is dbus-daemon running?": "drivers/bleak_driver/bluez.py",
     "there is no adapter": "drivers/bleak_driver/bluez.py",
     "is off; it is awaited: bluetoothctl power on": "drivers/bleak_driver/bluez.py",

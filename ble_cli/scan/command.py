@@ -18,15 +18,16 @@ from .programs import Advertise, Scan
 def command(command: Command) -> int:
     """Show the nodes in range: how well each is heard, since when, and who it
     is, if a node on this host has met it. On a terminal that is a table,
-    elsewhere a line for each change.
+    elsewhere a line for each change. On BlueZ it listens beside a node that
+    runs, and disturbs nobody.
 
     \b
     Exit code: 0, also after Ctrl-C; 1 if the radio did not scan at all.
     """
-    if command.options.everything:
-        if command.driver != "bleak":
-            raise UsageError("--all shows what BlueZ hears: it needs --driver bleak")
-        from .everything import ScanEverything
+    if command.driver == "bleak":
+        from .beside import ScanBeside
 
-        return launch(command, ScanEverything, Advertise)
+        return launch(command, ScanBeside, Advertise)
+    if command.options.everything:
+        raise UsageError("--all shows what BlueZ hears: it needs --driver bleak")
     return launch(command, Scan, Advertise)

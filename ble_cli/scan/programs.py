@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -38,6 +39,7 @@ class Scan(Program):
         self._console = Console(highlight=False)
         self._sightings: dict[str, Sighting] = {}
         self._identities: dict[str, str] = {}
+        self._next_look = 0.0
 
     def play(self) -> Outcome:
         span = self.options.seconds
@@ -74,20 +76,29 @@ class Scan(Program):
         sighting = self._sightings.setdefault(device.address, Sighting(device, now))
         notable = sighting.heard(device, now)
         if notable is not None and not (self._console.is_terminal and self.reporter.for_people):
-            self.reporter.report("discovered", f"{notable:<6} {sighting}", change=notable, **sighting.details(now))
+            details = self._details(sighting, now)
+            who = f"  {details['identity'][:8]}" if details["identity"] else ""
+            self.reporter.report("discovered", f"{notable:<6} {sighting}{who}", change=notable, **details)
+
+    def _details(self, sighting: Sighting, now: float) -> dict[str, Any]:
+        """What a program wants to know of a node, its identity in hex if it is known."""
+        return {**sighting.details(now), "identity": self._known(now).get(sighting.device.address)}
+
+    def _known(self, now: float) -> dict[str, str]:
+        """Return whom the nodes of this host have met, by address."""
+        if now >= self._next_look:
+            self._identities, self._next_look = _known_identities(), now + LOOK
+        return self._identities
 
     # --- on a terminal ------------------------------------------------------------------------------------------------
 
     def _draw(self, deadline: float) -> None:
-        look = 0.0
         with Live(console=self._console, auto_refresh=False) as live:
             while (now := time.monotonic()) < deadline:
-                if now >= look:
-                    self._identities, look = _known_identities(), now + LOOK
                 redraw = min(deadline, now + REDRAW)
                 while (happening := self.inbox.get(redraw)) is not None:
                     self._take(happening)
-                live.update(table(self._sightings, self._identities, time.monotonic()), refresh=True)
+                live.update(table(self._sightings, self._known(now), time.monotonic()), refresh=True)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
@@ -95,7 +106,7 @@ class Scan(Program):
         if self.radio_error is not None and not self._sightings and not self.is_listening():
             return failure(f"the radio did not scan: {self.radio_error}", nodes=[])
         now = time.monotonic()
-        nodes = [sighting.details(now) for sighting in self._sightings.values()]
+        nodes = [self._details(sighting, now) for sighting in self._sightings.values()]
         return success(f"{len(nodes)} heard", nodes=nodes)
 
 
@@ -129,7 +140,6 @@ def bar(rssi: float | None) -> str:
 
 
 def _known_identities() -> dict[str, str]:
-    """Return whom the nodes of this host have met, by address."""
     known = {}
     for node in running_nodes():
         try:

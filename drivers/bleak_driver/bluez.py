@@ -14,10 +14,10 @@ from ble_driver import LinkError, LinkRaceError, RadioError
 
 from .errors import link_error, past_races
 from .remedies import REMEDIES
+from .stale import DEVICE, is_dispensable, stale_devices, uuids_of
 
 SERVICE = "org.bluez"
 ADAPTER = "org.bluez.Adapter1"
-DEVICE = "org.bluez.Device1"
 CHARACTERISTIC = "org.bluez.GattCharacteristic1"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 PEER = "org.freedesktop.DBus.Peer"
@@ -96,7 +96,7 @@ class BlueZ:
         self._abandoned: dict[str, asyncio.Task[list[Any]]] = {}  # `Connect` calls whose peer was quicker
 
     async def open(self, service: str, *, power_on: bool) -> None:
-        """Connect, and end the links to peers that a process which was killed has left.
+        """Connect, end the links to peers that a process which was killed has left, and have stale devices forgotten.
 
         Args:
             service: the UUID by which a peer is known.
@@ -134,9 +134,16 @@ class BlueZ:
         self.address_type = properties["AddressType"].value if "AddressType" in properties else "public"
         for path, parts in objects.items():
             device = parts.get(DEVICE)
-            if path.startswith(f"{self.path}/") and device and device["Connected"].value and service in _uuids(device):
+            if (
+                path.startswith(f"{self.path}/")
+                and device
+                and device["Connected"].value
+                and service in uuids_of(device)
+            ):
                 with contextlib.suppress(RadioError):
                     await self.disconnect(address_of(path))
+        for path in stale_devices(objects, self.path, service):
+            await self.forget(address_of(path))
 
     async def objects(self) -> dict[str, dict[str, dict[str, Variant]]]:
         """Return all that bluetoothd has: by path and interface, the properties. Raises RadioError."""
@@ -266,6 +273,14 @@ class BlueZ:
         """Have bluetoothd answer, which it does after all that reached it before. Raises RadioError."""
         await self._call(SERVICE, "/", PEER, "Ping")
 
+    async def forget(self, address: str, *, unless_it_offers: str = "") -> None:
+        """Have bluetoothd forget a device, unless it is in use, was chosen by a person, or has a service (stale.py)."""
+        path = device_path(self.path, address)
+        with contextlib.suppress(RadioError):  # it is forgotten already, or all is lost
+            (device,) = await self._call(SERVICE, path, PROPERTIES, "GetAll", "s", [DEVICE])
+            if address not in self._dialled and is_dispensable(device) and unless_it_offers not in uuids_of(device):
+                await self._call(SERVICE, self.path, ADAPTER, "RemoveDevice", "o", [path])
+
     async def _set(self, path: str, interface: str, name: str, value: Variant) -> None:
         await self._call(SERVICE, path, PROPERTIES, "Set", "ssv", [interface, name, value])
 
@@ -326,7 +341,3 @@ class BlueZ:
 
 def _is_off(changed: dict[str, Variant]) -> bool:
     return "Powered" in changed and not changed["Powered"].value
-
-
-def _uuids(device: dict[str, Variant]) -> list[str]:
-    return [uuid.lower() for uuid in device["UUIDs"].value] if "UUIDs" in device else []

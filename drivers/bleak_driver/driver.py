@@ -29,6 +29,7 @@ from . import bearers
 from .bluez import AdapterOffError, BlueZ, ForestalledError, UnknownDeviceError, address_of
 from .central import BlueZLink, Central, MissingCharacteristicError, write
 from .centrals import UNHEARD_TIME, Centrals
+from .claim import AdapterClaim
 from .errors import RACE_PAUSE, obeyed
 from .gatt_server import GattServer
 from .notifier import Notifier
@@ -100,6 +101,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._discovery_timeout = check_seconds("service_discovery_timeout", service_discovery_timeout)
         self._adapter = adapter
         self._power_mode = modes[power_mode]
+        self._claim = AdapterClaim(adapter)
         self._radio: _Radio | None = None
         self._switched_off = False  # by a person, while we used it: it is left off then
         self._centrals = Centrals(self._dispatcher.time)
@@ -118,6 +120,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
+        self._claim.take()
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
         server = GattServer(
             bluez.path,
@@ -158,6 +161,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         except BaseException:
             await server.close()
             await bluez.close()
+            self._claim.drop()
             raise
         self._radio = _Radio(bluez, server, notifier, scanner, central)
         self._switched_off = False
@@ -178,7 +182,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
         radio, self._radio = self._radio, None
         centrals = self._centrals.addresses
         self._centrals.clear()
-        if radio is not None:
+        if radio is None:
+            return
+        try:
             # Together, because bluetoothd takes two seconds for each disconnect.
             await _in_time(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
@@ -186,18 +192,23 @@ class BleakDriver(BaseDriver[BlueZLink]):
             radio.notifier.close()
             await radio.server.close()
             await radio.bluez.close()
+        finally:
+            if self._radio is None:  # else this one would not close, and was opened anew meanwhile
+                self._claim.drop()
 
     async def _check_radio(self) -> None:
         await self._there().bluez.is_powered()
 
     async def _power_cycle(self) -> None:
         assert self._uuids is not None
+        self._claim.take()
         bluez = BlueZ(self._adapter, lambda *_: None, lambda _: None)
         try:
             await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await power_cycle(bluez, self._uuids.service)
         finally:
             await bluez.close()
+            self._claim.drop()
 
     @property
     def _remedy(self) -> str:
@@ -239,6 +250,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
         except ForestalledError:
             # With its handshake this attempt is superseded. Without one it is told as a race, not as a time-out.
             await asyncio.sleep(min(UNHEARD_TIME, time_out_at - FORESTALLED_MARGIN - self._dispatcher.time()))
+            raise
+        except MissingCharacteristicError:
+            await radio.bluez.forget(address)  # or it would not be heard when it has our service again
             raise
         except RadioError as error:  # the radio's trouble is reported by itself
             raise LinkError(f"{address} cannot be dialled: {error}") from error
@@ -298,9 +312,12 @@ class BleakDriver(BaseDriver[BlueZLink]):
                 self._expect_handshake(address)
         else:
             self._centrals.gone(address)
-            if self._radio is not None:
-                self._radio.notifier.gone(address)
             link = self._links.get(address)
+            if self._radio is not None and self._uuids is not None:
+                self._radio.notifier.gone(address)
+                is_a_node = link is not None or self._radio.scanner.known(address) is not None
+                if is_a_node and address not in self._attempts:  # else it is dialled again now
+                    self._dispatcher.spawn(self._radio.bluez.forget(address, unless_it_offers=self._uuids.service))
             if link is not None:
                 self._report_link_lost(link)
             self._share_mtu()

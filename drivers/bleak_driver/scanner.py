@@ -15,17 +15,15 @@ from bleak import BleakScanner
 from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.backends.scanner import AdvertisementData
 
-from ble_driver import AddressType, BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError, ScanPasses
+from ble_driver import BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError, ScanPasses
 
+from .advertisements import device_of, offers
 from .errors import BLEAK_ERRORS, obeyed, past_races
 
 logger = logging.getLogger(__name__)
 
 #: How many discovered devices are remembered, to dial them by what BlueZ knows of them.
 MAX_REMEMBERED = 1000
-#: Values of RSSI that mean "unknown" (PROTOCOL.md, Advertising).
-UNKNOWN_RSSI = (0, -127, -128)
-_KINDS = {"public": AddressType.PUBLIC, "random": AddressType.RANDOM}
 
 
 class PowerMode(Enum):
@@ -103,14 +101,10 @@ class Scanner:
                 logger.debug("stopping the scanner: %r", error)  # with bluetoothd gone nothing is to be stopped
 
     def _on_advertisement(self, device: FoundDevice, advertisement: AdvertisementData) -> None:
-        if self._service not in (uuid.lower() for uuid in advertisement.service_uuids):
-            return
-        address = device.address.upper()
-        self._remember(address, device)
-        rssi = None if advertisement.rssi in UNKNOWN_RSSI else advertisement.rssi
-        kind = _KINDS.get(device.details.get("props", {}).get("AddressType"), AddressType.UNKNOWN)
-        data = tuple(advertisement.manufacturer_data.items())
-        self._on_device(BLEDevice(address, advertisement.local_name, rssi, kind, data))
+        if offers(advertisement, self._service):
+            heard = device_of(device, advertisement)
+            self._remember(heard.address, device)
+            self._on_device(heard)
 
     def _remember(self, address: str, device: FoundDevice) -> Found:
         found = self._found.setdefault(address, Found(device))

@@ -7,9 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from ble_driver import create_driver
+from ble_interface import BLEInterface, BLEPeerInterface
 
 from .running import command
 
@@ -124,6 +129,33 @@ def test_scan_shows_who_is_there(tmp_path: Path, on_air: OnAir) -> None:
         found = scan.expect("discovered", name="bob", change="found")
         assert scan.end_by(signal.SIGINT)[0] == 0, scan
     assert [node["address"] for node in scan.expect("done", ok=True)["nodes"]] == [found["address"]]
+
+
+def test_scan_names_whom_a_node_of_this_host_has_met(tmp_path: Path, on_air: OnAir) -> None:
+    radio = on_air[on_air.index("--radio") + 1]
+    with ExitStack() as stack:
+        nodes: list[BLEInterface] = []
+        for identity in (b"a" * 16, b"b" * 16):
+            driver = create_driver("bumble", radio=radio)
+            node = BLEInterface(Deaf(), "node", driver, status_socket=not nodes)
+            node.start(identity)
+            stack.callback(node.stop)
+            nodes.append(node)
+        deadline = time.monotonic() + 30.0
+        while not nodes[0].peers and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (peer,) = nodes[0].peers
+        scan = stack.enter_context(command(tmp_path, "scan", *on_air))
+        assert scan.expect("discovered", address=peer.address)["identity"] == (b"b" * 16).hex()
+        assert scan.end_by(signal.SIGINT)[0] == 0, scan
+    known = {node["address"]: node["identity"] for node in scan.expect("done", ok=True)["nodes"]}
+    assert known[peer.address] == (b"b" * 16).hex()
+
+
+class Deaf:
+    """An owner that hears nothing."""
+
+    def inbound(self, packet: bytes, peer: BLEPeerInterface) -> None: ...
 
 
 def test_status_sees_a_chat_that_runs(tmp_path: Path, on_air: OnAir) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from tests.health.uuids import UUIDS
 
 SERVICE = UUIDS[0]
 ADAPTER = "/org/bluez/hci0"
+#: What is claimed: no other run of these tests on this machine may have it.
+OURS = f"hci{os.getpid()}"
 
 
 def value(content: object) -> SimpleNamespace:
@@ -41,6 +44,7 @@ class Bluetoothd:
         self.hangs = False
         self.objects: dict[str, Any] = {ADAPTER: {"org.bluez.Adapter1": {}}}
         self.calls: list[str] = []
+        self.nodes: set[str] = set()
         self.open_connections = 0
 
     async def obey(self, what: str) -> None:
@@ -62,8 +66,16 @@ class FakeBlueZ:
     async def close(self) -> None:
         self.daemon.open_connections -= 1
 
+    def is_dialling(self, _: str) -> bool:
+        return False
+
     async def daemon_pid(self) -> int:
         return 0
+
+    async def forget(self, address: str, *, unless_it_offers: str = "") -> None:
+        self.daemon.calls.append(f"forget {address} unless it offers {unless_it_offers}")
+
+    async def ping(self) -> None: ...
 
     async def mtu_of(self, _: str) -> int:
         return 517
@@ -99,6 +111,9 @@ class Part:
         await self.daemon.obey("unscan")
 
     async def stop_advertising(self) -> None: ...
+
+    def known(self, address: str) -> str | None:
+        return address if address in self.daemon.nodes else None
 
     async def advertise(self, _: str | None) -> None: ...
 
@@ -137,7 +152,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bluetoothd]:
 
 @pytest.fixture
 def driver(daemon: Bluetoothd) -> Iterator[Any]:
-    driver = sys.modules["drivers.bleak_driver.driver"].BleakDriver(connect_timeout=0.1)
+    driver = sys.modules["drivers.bleak_driver.driver"].BleakDriver(adapter=OURS, connect_timeout=0.1)
     driver.errors = []
     driver.on_error = lambda error: driver.errors.append(str(error))
     driver.start(*UUIDS)
@@ -171,6 +186,34 @@ def test_a_bluetoothd_that_hangs_is_told_of_and_used_again_when_it_answers(drive
     eventually(lambda: driver.get_status()["state"] == ["scanning"])
     assert daemon.open_connections == 1  # none was left behind
     assert driver.get_status()["error"] is None
+
+
+def test_a_second_driver_is_told_who_has_the_adapter_and_has_it_afterwards(driver: Any, daemon: Bluetoothd) -> None:
+    second = type(driver)(adapter=OURS)
+    errors: list[str] = []
+    second.on_error = lambda error: errors.append(str(error))
+    second.start(*UUIDS)
+    second.start_scanning()
+    try:
+        eventually(lambda: errors)
+        assert errors[0].startswith(f"the adapter {OURS} is held by process {os.getpid()} (")
+        assert "it is awaited: end that program, or use another adapter" in errors[0]
+        assert daemon.calls.count("open") == 1  # nothing was touched
+        driver.stop()
+        eventually(lambda: second.get_status()["state"] == ["scanning"])
+        assert len(errors) == 1
+    finally:
+        second.stop()
+
+
+def test_a_node_without_our_service_is_forgotten_with_its_link(driver: Any, daemon: Bluetoothd) -> None:
+    stranger, node = "0F:0D:00:00:00:01", "0F:0D:00:00:00:02"
+    daemon.nodes.add(node)
+    for address in (stranger, node):
+        for connected in (True, False):
+            driver._dispatcher.call_soon(driver._on_device_connection, address, connected)
+    eventually(lambda: f"forget {node} unless it offers {SERVICE}" in daemon.calls)
+    assert not any(call.startswith(f"forget {stranger}") for call in daemon.calls)
 
 
 def test_a_controller_that_hangs_is_power_cycled(driver: Any, daemon: Bluetoothd, monkeypatch: Any) -> None:

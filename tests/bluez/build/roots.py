@@ -18,6 +18,8 @@ REQUIREMENTS = (
     "bleak>=3.0,<4",
     "bluezero==0.9.1",
     "bumble==0.0.236",
+    "click>=8.1,<9",
+    "rich>=13",
     "rns==1.5.7",
     "lxmf==1.2.1",
     "pytest>=8",

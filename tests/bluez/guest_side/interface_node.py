@@ -34,7 +34,9 @@ class Node:
         pairs = [option.split("=", 1) for option in options]
         self.driver = create_driver(driver, **{key: int(text) if text.isdecimal() else text for key, text in pairs})
         self.driver.on_error = lambda error: say("error", text=str(error))
-        self.interface = BLEInterface(self, "node", self.driver, max_packet=8192, outbox_size=1 << 22)
+        self.interface = BLEInterface(
+            self, "node", self.driver, max_packet=8192, outbox_size=1 << 22, status_socket=True
+        )
         self.interface.on_peer_connected = lambda peer: say(
             "up", peer=peer.identity.hex(), address=peer.address, role=peer.role.value, mtu=peer.mtu
         )

@@ -1,8 +1,9 @@
 """The scenarios; importing this registers all of them."""
 
-from . import contract, doctor, driver, examples, figures, links, mesh, smoke, speed, survival, watchdog
+from . import command_line, contract, doctor, driver, examples, figures, links, mesh, smoke, speed, survival, watchdog
 
 __all__ = [
+    "command_line",
     "contract",
     "doctor",
     "driver",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from signal import Signals
 from typing import Any
 
 from ..rig import Rig
@@ -66,6 +67,33 @@ async def example_race(rig: Rig) -> None:
     await listener.expect("started", 40.0)
     done = await _done(a.example("race.py", "--json"), 240.0)
     rig.note(done["reason"])
+
+
+async def _typed(rig: Rig, script: str, heard: str) -> None:
+    """Let two people type into an example: each line is shown on the other host, and Ctrl-C ends it well."""
+    a, b = await rig.guests(2, gatt_channels=1)
+    names = ("alice", "bob")
+    people = [guest.example(script, "--name", name, "--json") for guest, name in zip((a, b), names, strict=True)]
+    for person in people:
+        await person.expect("connected", 90.0)
+    for speaker, listener, name in zip(people, reversed(people), names, strict=True):
+        speaker.type(f"good morning from {name}")
+        await listener.expect("received", 30.0, text=heard.format(name=name))
+    for person in people:
+        person.signal(Signals.SIGINT)
+        await _done(person, 30.0)
+
+
+@scenario(guests=2, on=("bookworm",))
+async def example_chat(rig: Rig) -> None:
+    """chat.py shows on each host what is typed on the other."""
+    await _typed(rig, "chat.py", "good morning from {name}")
+
+
+@scenario(guests=2, on=("trixie",))
+async def example_mesh(rig: Rig) -> None:
+    """mesh.py floods what is typed on each of two hosts."""
+    await _typed(rig, "mesh.py", "{name}: good morning from {name}")
 
 
 @scenario(guests=2, timeout=400.0, on=("trixie",))

@@ -1,12 +1,20 @@
-"""The scan for all devices. A driver hears only nodes, so this one asks BlueZ itself, through bleak."""
+"""The scan on BlueZ: it listens beside whoever uses the adapter, such as a node of this host, and touches nothing.
+
+So it asks BlueZ itself, through bleak. A driver would have the adapter for itself, with a GATT service and links.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ble_driver import BLEDevice, RadioError
+from ble_driver import RadioError
+from ble_interface import SERVICE_UUID
+from drivers.bleak_driver.advertisements import device_of, offers
+from drivers.bleak_driver.remedies import REMEDIES
 
 from ..programs.happenings import Discovered
 from .programs import Scan
@@ -19,8 +27,8 @@ if TYPE_CHECKING:
 START_TIMEOUT = 15.0
 
 
-class ScanEverything(Scan):
-    """Shows every device that BlueZ hears."""
+class ScanBeside(Scan):
+    """Shows the nodes that BlueZ hears, or all devices with `--all`."""
 
     def listen(self) -> None:
         self._ended = threading.Event()
@@ -29,7 +37,7 @@ class ScanEverything(Scan):
         self._thread = threading.Thread(target=self._run, name="scan", daemon=True)
         self._thread.start()
         if not self._listening.wait(START_TIMEOUT) or self._trouble is not None:
-            raise RadioError(f"BlueZ does not scan: {self._trouble or 'no answer'}")
+            raise RadioError(f"BlueZ does not scan: {in_words(self._trouble) if self._trouble else 'no answer'}")
 
     def is_listening(self) -> bool:
         return self._thread.is_alive()
@@ -45,16 +53,28 @@ class ScanEverything(Scan):
         from bleak import BleakScanner
 
         adapter = self._command.driver_options.get("adapter", "hci0")
-        async with BleakScanner(self._heard, bluez={"adapter": adapter}):
+        services = None if self.options.everything else [SERVICE_UUID]
+        async with BleakScanner(
+            self._heard, service_uuids=services, bluez={"adapter": adapter, "filters": {"DuplicateData": True}}
+        ):
             self._listening.set()
             await asyncio.to_thread(self._ended.wait)
 
     def _heard(self, device: FoundDevice, advertisement: AdvertisementData) -> None:
-        name = advertisement.local_name or device.name
-        self.inbox.put(Discovered(BLEDevice(device.address.upper(), name, advertisement.rssi)))
+        if self.options.everything or offers(advertisement, SERVICE_UUID):
+            heard = device_of(device, advertisement)
+            self.inbox.put(Discovered(heard if heard.name is not None else replace(heard, name=device.name)))
 
     def close(self) -> None:
         if hasattr(self, "_ended"):
             self._ended.set()
             self._thread.join()
         super().close()
+
+
+def in_words(error: Exception) -> str:
+    """Return what an error of bleak means, and what to do where that is known."""
+    found = re.search(r"org\.(?:bluez|freedesktop)[\w.]+", str(error))
+    if found is not None and found[0] in REMEDIES:
+        return f"{REMEDIES[found[0]]} ({found[0]})"
+    return str(error) or type(error).__name__
