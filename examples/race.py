@@ -72,13 +72,22 @@ class MissedError(Exception):
     """Something that had to happen for the race did not."""
 
 
+class RaceChecks(Checks):
+    def __init__(self) -> None:
+        super().__init__(ONE_AT_A_TIME, NOT_REFUSED, NOTHING_LEFT, APART)
+
+    def error(self, error: object) -> None:
+        """Look at an error that somebody met."""
+        self.require(NOT_REFUSED, IN_PROGRESS.search(str(error)) is None, str(error))
+
+
 class Race(Program):
     def __init__(self, command: Command, driver: BLEDriverInterface, reporter: Reporter, inbox: Inbox) -> None:
         super().__init__(command, driver, reporter, inbox)
         address = self.options.address
         self._target = normalise_address(address) if address is not None else None
         self._device: BLEDevice | None = None
-        self._checks = Checks(ONE_AT_A_TIME, NOT_REFUSED, NOTHING_LEFT, APART)
+        self._checks = RaceChecks()
         self._deadline = 0.0
         self._gaps: list[float] = []
         self._discoveries = 0
@@ -137,7 +146,7 @@ class Race(Program):
             try:
                 self.driver.connect(address)
             except BLEDriverError as error:
-                self._look_at(error)
+                self._checks.error(error)
 
         def on_advertisement(_: BLEDevice) -> None:
             nonlocal advertised
@@ -246,17 +255,13 @@ class Race(Program):
     # --- telling ------------------------------------------------------------------------------------------------------
 
     def _tell_failed(self, failed: Failed) -> None:
-        self._look_at(failed.error)
+        self._checks.error(failed.error)
         details = {"reason": str(failed.error), "kind": type(failed.error).__name__}
         self.reporter.report("failed", f"an attempt failed: {failed.error}", address=failed.address, **details)
 
-    def _look_at(self, error: object) -> None:
-        """Look at an error that somebody met."""
-        self._checks.require(NOT_REFUSED, IN_PROGRESS.search(str(error)) is None, str(error))
-
     def _verdict(self) -> Outcome:
         if self.radio_error is not None:
-            self._look_at(self.radio_error)
+            self._checks.error(self.radio_error)
         return self._checks.verdict(self.reporter, "all of it holds", gaps=self._gaps, discoveries=self._discoveries)
 
 
