@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from ..address import normalise_address
 from ..dispatcher import Dispatcher, Timer
-from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError
+from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError, PeerRefusedError
 from ..tasks import within
 from ..types import Role
 from .control import Control
@@ -128,6 +128,8 @@ class Linking(Control[L]):
             logger.exception("%s: dialling %s raised", type(self).__name__, address)
             error = LinkError(f"dialling {address} failed: {raised!r}")
         attempt.timer.cancel()
+        if link is not None and link.closing:  # nobody would report its end: it was none of ours when it came
+            link, error = None, PeerRefusedError(f"{address} ended the link as soon as it was set up")
         with self._lock:
             # Superseded by the peer's own link, stopped, or abandoned.
             reported = self._attempts.get(address) is not attempt

@@ -201,6 +201,27 @@ def test_close_from_a_callback_does_not_wait_for_itself() -> None:
         time.sleep(0.01)
 
 
+def test_a_callback_may_close_the_dispatcher_and_start_it_again() -> None:
+    dispatcher = AsyncDispatcher("starts-again")
+    dispatcher.start()
+    (first,) = [t for t in threading.enumerate() if t.name == "starts-again"]
+    again = threading.Event()
+
+    def renew() -> None:
+        dispatcher.close()
+        dispatcher.start()
+        again.set()
+
+    dispatcher.call_soon(renew)
+    assert again.wait(5)
+    first.join(5)
+    assert not first.is_alive()
+    done = threading.Event()
+    dispatcher.call_later(0.05, done.set)
+    assert done.wait(5)
+    dispatcher.close()
+
+
 def test_a_blocked_dispatcher_is_closed_in_time_and_named(caplog: pytest.LogCaptureFixture) -> None:
     dispatcher = AsyncDispatcher()
     dispatcher.start()

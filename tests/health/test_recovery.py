@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ble_driver import ConnectTimeoutError, DriverState, RadioError
+from ble_driver import ConnectTimeoutError, DriverState, LinkError, RadioError
 from ble_driver.recovery import CALM, LOOK_INTERVAL, SCAN_SILENCE, Recovery, Step
+from drivers.mock_ble_driver.driver import MockLink
 from tests.health.hanging import HangingDriver, World
 from tests.health.uuids import UUIDS
 
@@ -214,6 +215,27 @@ def test_a_fault_of_the_driver_is_not_the_end_of_it(world: World, caplog: pytest
     world.until(lambda: alice.state is DriverState.SCANNING)
 
 
+@pytest.mark.parametrize("where", ["_power_cycle", "_check_radio"])
+def test_a_fault_of_the_driver_while_it_recovers_is_not_the_end_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    alice = world.driver()
+    alice.start_scanning()
+    world.until(lambda: alice.state is DriverState.SCANNING)
+
+    async def broken() -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alice, where, broken)
+        alice.hanging.at |= {"unscan", "check", "open"}
+        alice.stop_scanning()
+        world.until(lambda: "the driver has failed: KeyError('a bug')" in alice.of("error"), 200.0)
+    alice.hanging.at.clear()
+    alice.start_scanning()
+    world.until(lambda: alice.state is DriverState.SCANNING)
+
+
 def test_a_driver_whose_radio_hangs_is_stopped_in_time(world: World) -> None:
     alice = world.driver()
     alice.start_scanning()
@@ -256,6 +278,24 @@ def test_a_connect_that_never_returns_is_left_behind_and_its_link_is_closed_if_i
     assert alice.of("connected") == []
     world.link(alice, bob)
     assert len(alice.of("failed")) == 1
+
+
+def test_a_link_that_breaks_before_it_is_reported_is_an_attempt_that_failed(world: World) -> None:
+    alice, bob = world.driver(), world.driver()
+    bob.start_advertising()
+    world.dispatcher.run_for(1.0)
+    dial = alice._open_link
+
+    async def break_at_once(address: str) -> MockLink:
+        link = await dial(address)
+        alice._report_link_lost(link)
+        return link
+
+    alice._open_link = break_at_once  # type: ignore[method-assign]
+    alice.connect(bob.address)
+    world.until(lambda: alice.of("failed"))
+    assert isinstance(alice.of("failed")[0], LinkError)
+    assert (alice.connected_peers, alice.connecting_peers, alice.of("connected")) == ([], [], [])
 
 
 def _wait_for_who_keeps_the_adapter(world: World, alice: HangingDriver) -> list[str]:
