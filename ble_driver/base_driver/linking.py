@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..address import normalise_address
-from ..dispatcher import Dispatcher, Timer
+from ..dispatcher import Dispatcher, DispatcherClosedError, Timer
 from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError, PeerRefusedError
 from ..tasks import within
 from ..types import Role
@@ -175,10 +176,11 @@ class Linking(Control[L]):
             attempt, link = self._attempts.get(address), self._links.get(address)
             if self._phase is not Phase.STARTED or (attempt is None and link is None):
                 return
-        if attempt is not None:
-            self._dispatcher.call_soon(self._end_attempt, attempt, End.CANCELLED)
-        if link is not None:
-            self._dispatcher.call_soon(self._begin_close, link)
+        with contextlib.suppress(DispatcherClosedError):  # somebody has stopped it meanwhile, which ends both
+            if attempt is not None:
+                self._dispatcher.call_soon(self._end_attempt, attempt, End.CANCELLED)
+            if link is not None:
+                self._dispatcher.call_soon(self._begin_close, link)
 
     def _begin_close(self, link: L) -> None:
         if not link.closing:

@@ -333,6 +333,25 @@ def test_who_had_the_adapter_when_it_was_lost_keeps_nobody_from_it_when_it_is_ba
     assert alice.counts == {}
 
 
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_driver_whose_dispatcher_was_closed_first_can_still_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    alice, bob = world.driver(), world.driver()
+    world.link(alice, bob)
+    alice.connect("02:00:00:00:00:99")
+    world.dispatcher.close()
+    alice.set_identity(bytes(16))
+    alice.disconnect(bob.address)
+    alice.disconnect("02:00:00:00:00:99")
+    for driver in (alice, bob):
+        driver.stop()
+        driver.stop()
+    assert (alice.connected_peers, alice.connecting_peers) == ([], [])
+    assert caplog.text.count("its dispatcher was closed before it") == 2
+
+
 # --- status -----------------------------------------------------------------------------------------------------------
 
 
