@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ble_driver import BLEDevice, DataTypeError, InvalidIdentityError, Role
+from ble_driver import BLEDevice, DataTypeError, DriverStateError, InvalidIdentityError, Role
 from ble_interface import BLEInterface, Fragmenter, InterfaceStateError, PeerGoneError, SettingError
 
-from .nodes import Tap, World, a_radio, dial
+from .nodes import CHARACTERISTICS, Tap, World, a_radio, dial
 
 # --- the three cases every implementation must get right --------------------------------------------------------------
 
@@ -106,6 +106,18 @@ def test_start_refuses_a_bad_identity_and_a_second_start(world: World) -> None:
     alice.interface.start(alice.identity)
     with pytest.raises(InterfaceStateError):
         alice.interface.start(alice.identity)
+
+
+def test_who_could_not_start_may_try_again(world: World) -> None:
+    alice = world.stack("alice", start=False)
+    alice.driver.start(alice.interface.settings.service_uuid, *CHARACTERISTICS)  # by somebody else
+    with pytest.raises(DriverStateError):
+        alice.interface.start(alice.identity)
+    assert alice.interface.identity is None
+    alice.driver.stop()
+    alice.interface.start(alice.identity)
+    bob = world.stack("bob")
+    world.wait(lambda: alice.linked_to(bob) and bob.linked_to(alice))
 
 
 @pytest.mark.parametrize(
