@@ -16,6 +16,7 @@ from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.backends.scanner import AdvertisementData
 
 from ble_driver import AddressType, BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError, ScanPasses
+from ble_driver.types import RSSI_UNKNOWN
 
 from .errors import BLEAK_ERRORS, link_error, obeyed, past_races
 
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: How many discovered devices are remembered, to dial them by what BlueZ knows of them.
 MAX_REMEMBERED = 1000
-#: Values of RSSI that mean "unknown" (PROTOCOL.md, Advertising).
-UNKNOWN_RSSI = (0, -127, -128)
 _KINDS = {"public": AddressType.PUBLIC, "random": AddressType.RANDOM}
 
 
@@ -107,7 +106,7 @@ class Scanner:
             return
         address = device.address.upper()
         self._remember(address, device)
-        rssi = None if advertisement.rssi in UNKNOWN_RSSI else advertisement.rssi
+        rssi = None if advertisement.rssi in RSSI_UNKNOWN else advertisement.rssi
         kind = _KINDS.get(device.details.get("props", {}).get("AddressType"), AddressType.UNKNOWN)
         data = tuple(advertisement.manufacturer_data.items())
         self._on_device(BLEDevice(address, advertisement.local_name, rssi, kind, data))
