@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -20,6 +20,8 @@ from .tasks import end_tasks
 from .updates import Device, LockAnswer, LockUpdate, Status, read_answer, read_device, read_status
 
 logger = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 #: Seconds for an answer, besides those that the request may wait.
 ANSWER_TIMEOUT = 10.0
@@ -119,59 +121,61 @@ class DeviceCoordinationClient:
             "wait": wait,
         }
         patience = ANSWER_TIMEOUT + min(wait, MAX_WAIT)
-        return read_answer(await self._ask("POST", "/api/lock/request", body, patience))
+        return await self._ask(read_answer, "POST", "/api/lock/request", body, patience)
 
     async def renew_lock(self, device_name: str, lock_key: str, *, timeout: float | None = None) -> LockAnswer:
         """Begin a lease anew, in `timeout` seconds instead of those that it had, if given."""
         body: dict[str, object] = {"device_name": device_name, "lock_key": lock_key, "timeout": timeout}
-        return read_answer(await self._ask("POST", "/api/lock/renew", body))
+        return await self._ask(read_answer, "POST", "/api/lock/renew", body)
 
     async def release_lock(self, device_name: str, lock_key: str) -> LockAnswer:
         """End a lock."""
-        return read_answer(
-            await self._ask("POST", "/api/lock/release", {"device_name": device_name, "lock_key": lock_key})
-        )
+        body: dict[str, object] = {"device_name": device_name, "lock_key": lock_key}
+        return await self._ask(read_answer, "POST", "/api/lock/release", body)
 
     async def force_release_lock(
         self, device_name: str, user_id: str, *, reason: str = "", fencing_number: int | None = None
     ) -> LockAnswer:
         """End somebody else's lock; if `fencing_number` is given, only if it is still that one."""
-        body = {
+        body: dict[str, object] = {
             "device_name": device_name,
             "force": True,
             "user_id": user_id,
             "reason": reason,
             "fencing_number": fencing_number,
         }
-        return read_answer(await self._ask("POST", "/api/lock/release", body))
+        return await self._ask(read_answer, "POST", "/api/lock/release", body)
 
     async def status(self) -> Status:
         """Return all devices that are locked or waited for, and what happened last."""
-        return read_status(await self._ask("GET", "/api/locks/status"))
+        return await self._ask(read_status, "GET", "/api/locks/status")
 
     async def device(self, device_name: str) -> Device:
         """Return one device; one that nobody has asked for is free."""
-        return read_device(await self._ask("GET", f"/api/locks/device/{quote(device_name, safe='')}"))
+        return await self._ask(read_device, "GET", f"/api/locks/device/{quote(device_name, safe='')}")
 
     async def _ask(
-        self, method: str, path: str, body: dict[str, object] | None = None, patience: float = ANSWER_TIMEOUT
-    ) -> Any:
+        self,
+        read: Callable[[Any], A],
+        method: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        patience: float = ANSWER_TIMEOUT,
+    ) -> A:
         if self._http is None:
             raise ServiceUnavailableError("the client is not connected: call connect first")
         try:
             response = await self._http.request(method, path, json=body, timeout=patience)
-            data = response.json()
         except httpx.HTTPError as error:
             raise ServiceUnavailableError(f"no answer from {self.url}: {error or type(error).__name__}") from error
-        except ValueError as error:
+        try:
+            data = response.json()
+            if response.status_code == 200:
+                return read(data)
+            message, code = data.get("message", response.reason_phrase), data.get("error", "http_error")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # of whatever else may be in JSON
             raise ServiceUnavailableError(f"what answers at {self.url} is no coordination service") from error
-        if response.status_code != 200:
-            raise ServiceRefusalError(
-                str(data.get("message", response.reason_phrase)),
-                str(data.get("error", "http_error")),
-                response.status_code,
-            )
-        return data
+        raise ServiceRefusalError(str(message), str(code), response.status_code)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
@@ -239,7 +243,9 @@ def _check_url(url: object) -> tuple[str, str | None]:
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         good = parts is not None and parts.scheme in ("http", "https") and parts.hostname and not parts.query
-    except ValueError:
+        if parts is not None:
+            _ = parts.port, httpx.URL(str(url))  # which raise if there is something else wrong with it
+    except (ValueError, httpx.InvalidURL):
         good = False
     if not good:
         raise SettingError(f"the URL of a coordination service looks like http://127.0.0.1:60620, not {url!r}")

@@ -49,17 +49,8 @@ class DeviceCoordinationContext:
         plan_uid: str | None = None,
         wait: float = 0.0,
     ) -> None:
-        self._acquire = partial(
-            HeldLock.acquire,
-            client,
-            device,
-            lock_type,
-            user,
-            timeout=timeout,
-            reason=reason,
-            plan_uid=plan_uid,
-            wait=wait,
-        )
+        request = partial(client.request_lock, device, lock_type, user, reason=reason, plan_uid=plan_uid, wait=wait)
+        self._acquire = partial(HeldLock.acquire, client, request, timeout)
         self._lock: HeldLock | None = None
         self._watch: asyncio.Task[None] | None = None
         self._lost: LockLostError | None = None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from .client import DeviceCoordinationClient
 from .device_lock import Action
 from .errors import CoordinationError, LeaseLapsedError, LockLostError, LockRefusedError
-from .limits import DEFAULT_LEASE
-from .lock_type import LockType
 from .tasks import end_tasks
 from .updates import LockAnswer, LockUpdate, Status
 
@@ -48,16 +47,15 @@ class HeldLock:
     async def acquire(
         cls,
         client: DeviceCoordinationClient,
-        device_name: str,
-        lock_type: LockType,
-        user_id: str,
-        *,
-        timeout: float = DEFAULT_LEASE,
-        reason: str = "",
-        plan_uid: str | None = None,
-        wait: float = 0.0,
+        request: Callable[..., Awaitable[LockAnswer]],
+        lease: float,
     ) -> HeldLock:
-        """Ask for a lock and hold it; the arguments are those of `DeviceCoordinationClient.request_lock`.
+        """Ask for a lock and hold it.
+
+        Args:
+            client: a connected client.
+            request: its `request_lock` with all arguments but the lease, as by `functools.partial`.
+            lease: in seconds.
 
         Raises:
             LockRefusedError: it was not granted.
@@ -65,12 +63,10 @@ class HeldLock:
             CoordinationError: the service could not be asked.
         """
         await client.start_websocket_monitoring()
-        answer = await client.request_lock(
-            device_name, lock_type, user_id, timeout=timeout, reason=reason, plan_uid=plan_uid, wait=wait
-        )
+        answer = await request(timeout=lease)
         if not answer.success:
-            raise LockRefusedError(answer.message or f"the lock of {device_name} was not granted")
-        lock = cls(client, answer, timeout)
+            raise LockRefusedError(answer.message or f"the lock of {answer.device_name} was not granted")
+        lock = cls(client, answer, lease)
         try:
             # The answer may have been under way for long, and the lock lost meanwhile. A renewal tells, and from when
             # the lease counts.

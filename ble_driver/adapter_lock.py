@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import AdapterLockError, InvalidOptionError, MissingExtraError
@@ -142,16 +143,10 @@ class AdapterLock:
         from ble_coordination import HeldLock, LeaseLapsedError, LockType
 
         await self._client.connect()
-        lock = self._lock = await HeldLock.acquire(
-            self._client,
-            self._device_name,
-            # Whatever else somebody wants the adapter for goes before a program that runs all the time.
-            LockType.QUEUE_QUEUED,
-            who,
-            timeout=LEASE,
-            reason="a driver runs",
-            wait=wait,
-        )
+        # Whatever else somebody wants the adapter for goes before a program that runs all the time.
+        kind = LockType.QUEUE_QUEUED
+        request = partial(self._client.request_lock, self._device_name, kind, who, reason="a driver runs", wait=wait)
+        lock = self._lock = await HeldLock.acquire(self._client, request, LEASE)
         logger.info("%s holds the lock of %s", who, self._device_name)
         self._permit(True, on_change)
         lost = await lock.wait_lost()

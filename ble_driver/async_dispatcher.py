@@ -73,7 +73,10 @@ class AsyncDispatcher(LoopDispatcher):
         return _stack_of(thread) if thread is not None else "(it does not run)"
 
     def _begin_shutdown(self, timeout: float) -> None:
-        self.spawn(self._shutdown(timeout))
+        # Of this loop, which is not `loop` any more if somebody has started the next already.
+        task = asyncio.get_running_loop().create_task(self._shutdown(timeout))
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
 
     async def _shutdown(self, timeout: float) -> None:
         loop = asyncio.get_running_loop()

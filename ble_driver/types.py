@@ -7,6 +7,9 @@ from enum import Enum, Flag
 
 from .address import AddressType
 
+#: What radios say in dBm when they do not know a signal strength (PROTOCOL.md, Advertising).
+RSSI_UNKNOWN = frozenset({0, -127, -128})
+
 
 class DriverState(Flag):
     """What the radio is doing. A flag, because a mesh node scans and advertises at once."""
@@ -30,7 +33,7 @@ class BLEDevice:
     Attributes:
         address: the advertiser's address, ``AA:BB:CC:DD:EE:FF``.
         name: the local name in the advertisement, or None. Names never identify a peer.
-        rssi: received signal strength in dBm, or None if the radio does not say (0, -127 and -128 mean the same).
+        rssi: received signal strength in dBm, or None if the radio does not say (`RSSI_UNKNOWN` means the same).
         address_type: public, random, or unknown.
         manufacturer_data: the manufacturer-specific records: company identifier and what follows it.
     """

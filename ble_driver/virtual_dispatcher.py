@@ -15,7 +15,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from .agenda import Agenda
-from .dispatcher import T, Timer, Worker, call_isolated
+from .dispatcher import DispatcherClosedError, T, Timer, Worker, call_isolated
 from .errors import DriverStateError
 from .loop_dispatcher import LoopDispatcher
 
@@ -182,14 +182,17 @@ class VirtualDispatcher(LoopDispatcher):
         return True
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
-        if self.loop.is_running():
+        loop = self._loop
+        if loop is None or loop.is_running():
             coroutine.close()
+            if loop is None:
+                raise DispatcherClosedError("the dispatcher has been closed")
             raise DriverStateError("the dispatcher cannot wait for itself: await the coroutine")
-        task = self.loop.create_task(coroutine)
-        self.loop.run_until_complete(asyncio.wait({task}, timeout=timeout))
+        task = loop.create_task(coroutine)
+        loop.run_until_complete(asyncio.wait({task}, timeout=timeout))
         if not task.done():
             task.cancel()
-            self.loop.run_until_complete(asyncio.wait({task}))
+            loop.run_until_complete(asyncio.wait({task}))
             raise TimeoutError(f"not done within {timeout} s of virtual time")
         return task.result()
 

@@ -87,14 +87,20 @@ class BLEInterface:
         Raises:
             DataTypeError, InvalidIdentityError: it is not 16 bytes.
             InterfaceStateError: the interface is started already.
+            BLEDriverError: what the driver raises when it cannot be started.
         """
         identity = check_identity(identity)
         if self._node is not None:
             raise InterfaceStateError(f"{self} is started already")
-        self._node = Node(self, identity)
-        self._node.listen()
+        node = self._node = Node(self, identity)
+        node.listen()
         self.driver.set_identity(identity)
-        self.driver.start(self.settings.service_uuid, RX_CHAR_UUID, TX_CHAR_UUID, IDENTITY_CHAR_UUID)
+        try:
+            self.driver.start(self.settings.service_uuid, RX_CHAR_UUID, TX_CHAR_UUID, IDENTITY_CHAR_UUID)
+        except BaseException:
+            self._node = None
+            node.stop()
+            raise
         self.driver.start_advertising(self.settings.device_name)
         self.driver.start_scanning()
         if self.settings.status_socket:
@@ -111,9 +117,9 @@ class BLEInterface:
         node = self._node
         if node is None:
             return
-        if self._status_socket is not None:
-            self._status_socket.close()
-            self._status_socket = None
+        status_socket, self._status_socket = self._status_socket, None
+        if status_socket is not None:
+            status_socket.close()
         self.driver.stop()
         node.stop()
         self._node = None

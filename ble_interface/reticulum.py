@@ -97,6 +97,7 @@ class ReticulumBLEInterface(Interface):  # type: ignore[misc]  # rns has no type
         self.HW_MTU = hw_mtu
         self.IN, self.OUT, self.online = True, False, False
         self.detached = False
+        self._life = threading.Lock()  # so that nothing is started which was detached meanwhile
         self.bitrate = DEFAULT_BITRATE
         self.spawned_interfaces: list[ReticulumBLEPeer] = []
         self._children: dict[BLEPeerInterface, ReticulumBLEPeer] = {}
@@ -127,24 +128,29 @@ class ReticulumBLEInterface(Interface):  # type: ignore[misc]  # rns has no type
             if self.detached:
                 return
             time.sleep(IDENTITY_POLL)  # Reticulum tells nobody when it has loaded it
-        try:
-            self._ble.start(RNS.Transport.identity.hash)
-        except Exception as error:
-            RNS.log(f"{self} could not be started: {error}", RNS.LOG_ERROR)
-            return
-        self.online = True
+        with self._life:
+            if self.detached:
+                return
+            try:
+                self._ble.start(RNS.Transport.identity.hash)
+            except Exception as error:
+                RNS.log(f"{self} could not be started: {error}", RNS.LOG_ERROR)
+                return
+            self.online = True
 
     def process_outgoing(self, data: bytes) -> None:
         """Send nothing: each peer has an interface of its own, and a packet sent here too would go out twice."""
 
     def detach(self) -> None:
         """End all links and free the radio; Reticulum calls it when it exits."""
-        if not self.detached:
+        with self._life:
+            if self.detached:
+                return
             self.detached = True
             self.online = False
-            self._ble.stop()
-            for peer in list(self._children):
-                self._remove(peer)
+        self._ble.stop()
+        for peer in list(self._children):
+            self._remove(peer)
 
     # --- what the BLEInterface calls, on its delivery thread ----------------------------------------------------------
 

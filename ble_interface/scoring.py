@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ble_driver.types import RSSI_UNKNOWN
+
 #: Signal strengths in dBm between which it counts: below, links break; above, nothing gets better.
 RSSI_MIN, RSSI_MAX = -100, -30
-#: What radios say when they do not know (PROTOCOL.md, Advertising), and the dBm that it then counts for.
-RSSI_UNKNOWN = frozenset({0, -127, -128})
+#: The dBm for which a signal strength counts that the radio does not know.
 RSSI_ASSUMED = -80
 #: Share of a new measurement in the smoothed one: two advertisements of the same peer differ by 10 dB easily.
 SMOOTHING = 0.25

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import os
 import re
 import socket
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BLEInterfaceError
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a reader may take, so that one that does not read does not keep others waiting for long.
 READER_TIMEOUT = 1.0
@@ -71,7 +74,7 @@ class NodeSocket:
             if len(line) > MAX_STATUS:
                 raise ValueError("it is too long")
             status = json.loads(line)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise StatusSocketError(f"the node of process {self.pid} does not tell its status: {error}") from error
         if not isinstance(status, dict):
             raise StatusSocketError(f"the node of process {self.pid} tells no status")
@@ -98,6 +101,7 @@ class StatusSocket:
         directory = directory or _own_directory()
         self.path = directory / f"{clean}-{os.getpid()}-{next(_numbers)}.sock"
         self._get_status = get_status
+        self._closed = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         try:
             _make_private(directory)
@@ -111,21 +115,31 @@ class StatusSocket:
         self._thread.start()
 
     def _serve(self) -> None:
-        while True:
+        while not self._closed.is_set():
             try:
                 reader, _ = self._listener.accept()
             except OSError:
-                return  # closed
-            with reader, contextlib.suppress(OSError):  # whoever went away needs no answer
-                reader.settimeout(READER_TIMEOUT)
-                reader.sendall(json.dumps(self._get_status()).encode() + b"\n")
+                self._closed.wait(READER_TIMEOUT)  # if it is not closed, the process has too many files open
+                continue
+            with reader:
+                self._answer(reader)
+
+    def _answer(self, reader: socket.socket) -> None:
+        try:
+            reader.settimeout(READER_TIMEOUT)
+            reader.sendall(json.dumps(self._get_status()).encode() + b"\n")
+        except OSError:
+            pass  # whoever went away needs no answer
+        except Exception:  # of a driver that is not ours: the next reader is to get an answer
+            logger.exception("%s: there is no status to tell", self.path.name)
 
     def close(self) -> None:
         """Serve no more; harmless when closed."""
+        self._closed.set()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread up
-        self._listener.close()
         self._thread.join(2 * READER_TIMEOUT)
+        self._listener.close()  # not under the thread, which could find another file under its number
         self.path.unlink(missing_ok=True)
 
 
@@ -140,6 +154,9 @@ def _nodes_in(directory: Path) -> Iterator[NodeSocket]:
     except OSError:
         return
     for path in paths:
+        pid = path.stem.split("-")[-2]
+        if not pid.isdecimal():
+            continue  # none of ours
         try:
             _connect(path).close()
         except ConnectionRefusedError:
@@ -148,7 +165,7 @@ def _nodes_in(directory: Path) -> Iterator[NodeSocket]:
         except OSError:
             continue  # gone meanwhile, or not to be had
         else:
-            yield NodeSocket(path, int(path.stem.split("-")[-2]))
+            yield NodeSocket(path, int(pid))
 
 
 def _connect(path: Path) -> socket.socket:

@@ -39,12 +39,13 @@ from contextlib import contextmanager
 from itertools import pairwise
 from typing import TypeVar
 
+from _common.checks import Checks
 from _common.command_line import Parser, count, run, seconds
 
 from ble_cli.programs.command import Command
 from ble_cli.programs.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
 from ble_cli.programs.inbox import Inbox
-from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.outcome import Outcome, failure
 from ble_cli.programs.program import Program
 from ble_cli.programs.reporter import Reporter
 from ble_driver import BLEDevice, BLEDriverError, BLEDriverInterface, normalise_address
@@ -71,15 +72,9 @@ class MissedError(Exception):
     """Something that had to happen for the race did not."""
 
 
-class Checks:
-    """What must hold, and what speaks against it."""
-
+class RaceChecks(Checks):
     def __init__(self) -> None:
-        self.against: dict[str, list[str]] = {what: [] for what in (ONE_AT_A_TIME, NOT_REFUSED, NOTHING_LEFT, APART)}
-
-    def require(self, what: str, holds: bool, otherwise: str) -> None:
-        if not holds:
-            self.against[what].append(otherwise)
+        super().__init__(ONE_AT_A_TIME, NOT_REFUSED, NOTHING_LEFT, APART)
 
     def error(self, error: object) -> None:
         """Look at an error that somebody met."""
@@ -92,7 +87,7 @@ class Race(Program):
         address = self.options.address
         self._target = normalise_address(address) if address is not None else None
         self._device: BLEDevice | None = None
-        self._checks = Checks()
+        self._checks = RaceChecks()
         self._deadline = 0.0
         self._gaps: list[float] = []
         self._discoveries = 0
@@ -267,14 +262,7 @@ class Race(Program):
     def _verdict(self) -> Outcome:
         if self.radio_error is not None:
             self._checks.error(self.radio_error)
-        for what, against in self._checks.against.items():
-            verdict = f"DOES NOT HOLD: {what}: {'; '.join(against)}" if against else f"holds: {what}"
-            self.reporter.report("verified", verdict, what=what, ok=not against, against=against)
-        broken = [what for what, against in self._checks.against.items() if against]
-        details = {"gaps": self._gaps, "discoveries": self._discoveries}
-        if broken:
-            return failure(f"what does not hold: {'; '.join(broken)}", **details)
-        return success("all of it holds", **details)
+        return self._checks.verdict(self.reporter, "all of it holds", gaps=self._gaps, discoveries=self._discoveries)
 
 
 @contextmanager

@@ -44,12 +44,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from _common.checks import Checks
 from _common.command_line import Parser, count, run, seconds
 
 from ble_cli.programs.command import Command
 from ble_cli.programs.happenings import Connected, Disconnected, Discovered, Failed, Happening, forward
 from ble_cli.programs.inbox import Inbox
-from ble_cli.programs.outcome import Outcome, failure, success
+from ble_cli.programs.outcome import Outcome, failure
 from ble_cli.programs.program import Program
 from ble_cli.programs.reporter import Reporter
 from ble_driver import (
@@ -103,7 +104,7 @@ class SharedAdapter(Program):
         self._identity = os.urandom(16)
         self._using: list[Client] = []  # who dials now; more than one would be a collision
         self._advertisements = self._attempts = self._passes = 0
-        self._against: dict[str, list[str]] = {NOT_HEARD: [], ONE_AT_A_TIME: [], SCANNED: []}
+        self._checks = Checks(NOT_HEARD, ONE_AT_A_TIME, SCANNED)
 
     def play(self) -> Outcome:
         forward(self.driver, self._take)
@@ -180,8 +181,10 @@ class SharedAdapter(Program):
                 waited=round(waited, 3),
             )
             others = self.driver.connecting_peers
-            self._require(ONE_AT_A_TIME, not others, f"{', '.join(others)} was dialled when client {client.name} began")
-            self._require(ONE_AT_A_TIME, not self._using, f"client {client.name} was not alone")
+            self._checks.require(
+                ONE_AT_A_TIME, not others, f"{', '.join(others)} was dialled when client {client.name} began"
+            )
+            self._checks.require(ONE_AT_A_TIME, not self._using, f"client {client.name} was not alone")
             self._using.append(client)
             self._attempts += 1
             client.outcome = asyncio.get_running_loop().create_future()
@@ -215,7 +218,7 @@ class SharedAdapter(Program):
     def _heard(self, device: BLEDevice) -> None:
         self._advertisements += 1
         for client in self._using:
-            self._require(NOT_HEARD, False, f"{device.address} was heard while client {client.name} dialled")
+            self._checks.require(NOT_HEARD, False, f"{device.address} was heard while client {client.name} dialled")
         taken = {client.address.result() for client in self._clients if client.address and client.address.done()}
         for client in self._clients:
             if client.takes(device, taken) and client.address is not None:
@@ -229,10 +232,6 @@ class SharedAdapter(Program):
         while not condition():  # noqa: ASYNC110 - the driver's state has no event; the program as a whole has its time
             await asyncio.sleep(LOOK)
 
-    def _require(self, what: str, holds: bool, otherwise: str) -> None:
-        if not holds:
-            self._against[what].append(otherwise)
-
     # --- telling ------------------------------------------------------------------------------------------------------
 
     @property
@@ -240,16 +239,15 @@ class SharedAdapter(Program):
         return {client.name: client.links for client in self._clients}
 
     def _verdict(self) -> Outcome:
-        self._require(SCANNED, self._passes > self.options.rounds, f"it had it {self._passes} times")
-        for what, against in self._against.items():
-            verdict = f"DOES NOT HOLD: {what}: {'; '.join(against)}" if against else f"holds: {what}"
-            self.reporter.report("verified", verdict, what=what, ok=not against, against=against)
-        broken = [what for what, against in self._against.items() if against]
-        details = {"links": self._links, "attempts": self._attempts, "advertisements": self._advertisements}
-        if broken:
-            return failure(f"what does not hold: {'; '.join(broken)}", **details)
-        links = sum(self._links.values())
-        return success(f"{links} links in {self._attempts} attempts, {self._advertisements} advertisements", **details)
+        self._checks.require(SCANNED, self._passes > self.options.rounds, f"it had it {self._passes} times")
+        links = self._links
+        return self._checks.verdict(
+            self.reporter,
+            f"{sum(links.values())} links in {self._attempts} attempts, {self._advertisements} advertisements",
+            links=links,
+            attempts=self._attempts,
+            advertisements=self._advertisements,
+        )
 
 
 def main() -> int:

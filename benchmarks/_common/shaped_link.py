@@ -35,10 +35,13 @@ class Bucket:
 def shaped_link(target: int, rate: float) -> Iterator[int]:
     """Forward connections to the local port `target`; what it yields is the port to connect to."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_serve, args=(server, target, rate), daemon=True).start()
-        yield server.getsockname()[1]
-        with contextlib.suppress(OSError):
+        serving = threading.Thread(target=_serve, args=(server, target, rate), daemon=True)
+        serving.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
             server.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+            serving.join()
 
 
 def _serve(server: socket.socket, target: int, rate: float) -> None:
@@ -46,16 +49,27 @@ def _serve(server: socket.socket, target: int, rate: float) -> None:
         while True:
             near, _ = server.accept()
             far = socket.create_connection(("127.0.0.1", target))
-            for source, sink in ((near, far), (far, near)):
-                sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=_pump, args=(source, sink, Bucket(rate)), daemon=True).start()
+            threading.Thread(target=_carry, args=(near, far, rate), daemon=True).start()
+
+
+def _carry(near: socket.socket, far: socket.socket, rate: float) -> None:
+    """Carry both ways until one end hangs up; then hang up on the other. Closed is what nobody reads any more."""
+    with near, far:
+        back = threading.Thread(target=_pump, args=(far, near, Bucket(rate)), daemon=True)
+        back.start()
+        _pump(near, far, Bucket(rate))
+        back.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket, bucket: Bucket) -> None:
-    with contextlib.suppress(OSError), source, sink:
+    with contextlib.suppress(OSError):
+        sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while data := source.recv(PIECE):
             bucket.take(len(data))
             sink.sendall(data)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)  # wakes the pump that goes the other way
 
 
 def free_port() -> int:

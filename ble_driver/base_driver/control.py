@@ -113,9 +113,8 @@ class Control(Radio[L]):
         retry = RETRY_FIRST
         while (step := self._next_step()) is not None:
             try:
-                await step
-            except NoAnswerError as error:
-                await self._recover(error)
+                if await self._take(step):
+                    retry = RETRY_FIRST
             except RadioError as error:
                 self._report_error(error)
                 await asyncio.sleep(retry)
@@ -124,10 +123,17 @@ class Control(Radio[L]):
                 logger.exception("%s: the radio could not be controlled", type(self).__name__)
                 self._report_error(RadioError(f"the driver has failed: {error!r}"))
                 await asyncio.sleep(RETRY_MAX)
-            else:
-                retry = RETRY_FIRST
-                self._last_error, self._in_doubt = None, False
         self._control_task = None
+
+    async def _take(self, step: Coroutine[Any, Any, None]) -> bool:
+        """Take a step, and do something about a radio that does not answer to it; return whether it succeeded."""
+        try:
+            await step
+        except NoAnswerError as error:
+            await self._recover(error)
+            return False
+        self._last_error, self._in_doubt = None, False
+        return True
 
     def _next_step(self) -> Coroutine[Any, Any, None] | None:
         if not self._radio_up.is_set():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 
 from ..adapter_lock import AdapterLock
 from ..checks import check_identity
-from ..dispatcher import Dispatcher
+from ..dispatcher import Dispatcher, DispatcherClosedError
 from ..errors import DriverStateError
 from ..interface import Bytes
 from ..tasks import within
@@ -76,6 +77,8 @@ class BaseDriver(Coordinated[L]):
             logger.error(
                 "%s: the radio was not closed in time; a callback blocks, or the radio hangs", type(self).__name__
             )
+        except DispatcherClosedError:
+            logger.error("%s: its dispatcher was closed before it, and the radio is left as it is", type(self).__name__)
         self._reporting = False
         self._finish_stop()
 
@@ -124,4 +127,5 @@ class BaseDriver(Coordinated[L]):
         with self._lock:
             started = self._phase is Phase.STARTED
         if started:
-            self._dispatcher.call_soon(self._identity_changed)
+            with contextlib.suppress(DispatcherClosedError):  # somebody has stopped it meanwhile
+                self._dispatcher.call_soon(self._identity_changed)

@@ -13,7 +13,7 @@ from ..recovery import LOOK_INTERVAL, Step
 from ..status import RadioStatus
 from ..tasks import within
 from .control import ABANDON_TIME, COMMAND_TIME, RETRY_MAX
-from .radio import L
+from .radio import L, Phase
 from .sending import Sending
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Health(Sending[L]):
             self._heartbeat.stop()
 
     def _look(self) -> None:
-        if self._look_timer is None:
+        if self._look_timer is None or self._phase is not Phase.STARTED:  # `stop` may be at it, on another thread
             return
         self._look_timer = self._dispatcher.call_later(LOOK_INTERVAL, self._look)
         if self._scanning:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..address import normalise_address
-from ..dispatcher import Dispatcher, Timer
-from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError
+from ..dispatcher import Dispatcher, DispatcherClosedError, Timer
+from ..errors import ConnectCancelledError, ConnectTimeoutError, LinkError, PeerRefusedError
 from ..tasks import within
 from ..types import Role
 from .control import Control
@@ -128,6 +129,8 @@ class Linking(Control[L]):
             logger.exception("%s: dialling %s raised", type(self).__name__, address)
             error = LinkError(f"dialling {address} failed: {raised!r}")
         attempt.timer.cancel()
+        if link is not None and link.closing:  # nobody would report its end: it was none of ours when it came
+            link, error = None, PeerRefusedError(f"{address} ended the link as soon as it was set up")
         with self._lock:
             # Superseded by the peer's own link, stopped, or abandoned.
             reported = self._attempts.get(address) is not attempt
@@ -173,10 +176,11 @@ class Linking(Control[L]):
             attempt, link = self._attempts.get(address), self._links.get(address)
             if self._phase is not Phase.STARTED or (attempt is None and link is None):
                 return
-        if attempt is not None:
-            self._dispatcher.call_soon(self._end_attempt, attempt, End.CANCELLED)
-        if link is not None:
-            self._dispatcher.call_soon(self._begin_close, link)
+        with contextlib.suppress(DispatcherClosedError):  # somebody has stopped it meanwhile, which ends both
+            if attempt is not None:
+                self._dispatcher.call_soon(self._end_attempt, attempt, End.CANCELLED)
+            if link is not None:
+                self._dispatcher.call_soon(self._begin_close, link)
 
     def _begin_close(self, link: L) -> None:
         if not link.closing:

@@ -39,7 +39,7 @@ class Sending(Linking[L]):
             limit = min((link.frame_size for link in links), default=0)
             to = ", ".join(addresses)
             packet = tuple([check_frame(frame, limit, to) for frame in frames]) if links else ()
-            for link in links:
+            for link in links if packet else ():
                 if not link.queue.offer(packet, SEND_QUEUE_BYTES):
                     full.append(link.address)
                 elif not link.queue.draining:

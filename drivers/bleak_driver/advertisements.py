@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ble_driver import AddressType, BLEDevice
+from ble_driver.types import RSSI_UNKNOWN
 
 if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice as FoundDevice
     from bleak.backends.scanner import AdvertisementData
 
-#: Values of RSSI that mean "unknown" (PROTOCOL.md, Advertising).
-UNKNOWN_RSSI = (0, -127, -128)
 _KINDS = {"public": AddressType.PUBLIC, "random": AddressType.RANDOM}
 
 
@@ -20,7 +19,7 @@ def device_of(device: FoundDevice, advertisement: AdvertisementData) -> BLEDevic
     return BLEDevice(
         device.address.upper(),
         advertisement.local_name,
-        None if advertisement.rssi in UNKNOWN_RSSI else advertisement.rssi,
+        None if advertisement.rssi in RSSI_UNKNOWN else advertisement.rssi,
         _KINDS.get(device.details.get("props", {}).get("AddressType"), AddressType.UNKNOWN),
         tuple(advertisement.manufacturer_data.items()),
     )

@@ -12,7 +12,7 @@ from dbus_fast.aio import MessageBus
 
 from ble_driver import LinkError, LinkRaceError, RadioError
 
-from .errors import link_error, past_races
+from .errors import link_error, past_races, words_of
 from .remedies import REMEDIES
 from .stale import DEVICE, is_dispensable, stale_devices, uuids_of
 
@@ -289,7 +289,11 @@ class BlueZ:
     ) -> list[Any]:
         if self._bus is None or not self._bus.connected:
             raise RadioError("the connection to D-Bus is closed")
-        reply = await self._bus.call(Message(service, path, interface, member, signature=signature, body=body or []))
+        message = Message(service, path, interface, member, signature=signature, body=body or [])
+        try:
+            reply = await self._bus.call(message)
+        except (OSError, EOFError) as error:  # D-Bus has ended, and with it what was under way
+            raise RadioError(f"D-Bus gave no answer: {words_of(error)}") from error
         if reply is None:
             raise RadioError("D-Bus gave no answer")
         if reply.message_type is MessageType.ERROR:
@@ -300,7 +304,7 @@ class BlueZ:
         if message.message_type is not MessageType.SIGNAL:
             return
         path = message.path or ""
-        if message.member == "PropertiesChanged" and path.startswith(self.path):
+        if message.member == "PropertiesChanged" and f"{path}/".startswith(f"{self.path}/"):
             interface, changed = message.body[0], message.body[1]
             if interface == DEVICE and "Connected" in changed:
                 self._on_connection(address_of(path), bool(changed["Connected"].value))

@@ -189,19 +189,21 @@ class GattServer:
         if not self._open:
             return
         self._open = False
-        if self._bus is not None:
-            bus, self._bus = self._bus, None
-            objects, self._objects = [*self._objects, self._advertisement], []
-            self._advertisement = None
+        bus, self._bus = self._bus, None
+        objects, self._objects = [*self._objects, self._advertisement], []
+        self._advertisement = None
 
-            def leave() -> None:
-                for part in objects:
-                    if part is not None:
-                        part.remove_from_connection()
-                bus.close()
+        def leave() -> None:
+            for part in objects:
+                if part is not None:
+                    part.remove_from_connection()
+            bus.close()
 
-            await GLibThread.call(leave)
-        GLibThread.release()
+        try:
+            if bus is not None:
+                await GLibThread.call(leave)
+        finally:
+            GLibThread.release()
 
     async def advertise(self, name: str | None) -> None:
         """Advertise our service. Raises DBusException, or TimeoutError."""

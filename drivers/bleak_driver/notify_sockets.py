@@ -20,6 +20,8 @@ import termios
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ble_driver import within
+
 from .centrals import notify_mtu
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class NotifySockets:
         self._on_lost = on_lost
         self._sockets: dict[str, socket.socket] = {}
         self._mtu: dict[str, int] = {}
+        self._sending: dict[socket.socket, asyncio.Future[None]] = {}  # a frame that waits for room
 
     def add(self, address: str, ours: socket.socket, mtu: int) -> None:
         """bluetoothd has asked for a socket for this central, whose ATT MTU is `mtu` bytes."""
@@ -81,10 +84,13 @@ class NotifySockets:
         ours, loop = self._sockets[address], asyncio.get_running_loop()
         try:
             for frame in frames:
-                await asyncio.wait_for(loop.sock_sendall(ours, frame), SEND_TIMEOUT)
-        except (OSError, asyncio.TimeoutError) as error:
+                sending = self._sending[ours] = asyncio.ensure_future(loop.sock_sendall(ours, frame))
+                await within(SEND_TIMEOUT, sending)
+        except OSError as error:  # which a TimeoutError is, too
             self._lose(address, ours)
             raise SocketLostError(str(error)) from error
+        finally:
+            self._sending.pop(ours, None)
 
     async def drain(self) -> None:
         """Wait until bluetoothd has taken all that was sent, so that what goes another way comes after it."""
@@ -98,7 +104,11 @@ class NotifySockets:
         ours = self._sockets.pop(address, None)
         self._mtu.pop(address, None)
         if ours is not None:
-            asyncio.get_running_loop().remove_reader(ours)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(ours)
+            loop.remove_writer(ours)  # or who waits for room would wait on a number that means another file soon
+            if (sending := self._sending.get(ours)) is not None:
+                sending.cancel()
             ours.close()
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from bleak.backends.scanner import AdvertisementData
 from ble_driver import BLEDevice, Dispatcher, ExclusiveControlManager, LinkError, RadioError, ScanPasses
 
 from .advertisements import device_of, offers
-from .errors import BLEAK_ERRORS, obeyed, past_races
+from .errors import BLEAK_ERRORS, link_error, obeyed, past_races
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,10 @@ class Scanner:
         found = self._found.get(address)
         if found is not None:
             return found
-        device = await BleakScanner.find_device_by_address(address, timeout, bluez={"adapter": self._adapter})
+        try:
+            device = await BleakScanner.find_device_by_address(address, timeout, bluez={"adapter": self._adapter})
+        except BLEAK_ERRORS as error:
+            raise link_error(f"looking for {address}", error) from error
         if device is None:
             raise LinkError(f"{address} cannot be heard")
         return self._remember(address, device)

@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import gc
 import logging
+import queue
 import threading
 import time
 import warnings
@@ -21,24 +22,20 @@ from ble_driver import (
     Dispatcher,
     DispatcherClosedError,
     DriverStateError,
+    Timer,
     VirtualDispatcher,
 )
 
-Settle = Callable[[float], None]
+Settle = Callable[[float], object]
 
 
 @pytest.fixture(params=["real", "virtual"])
 def any_dispatcher(request: pytest.FixtureRequest) -> Iterator[tuple[Dispatcher, Settle]]:
-    """A dispatcher, and how to let time pass for it."""
-    if request.param == "virtual":
-        virtual = VirtualDispatcher()
-        yield virtual, virtual.run_for
-        virtual.close()
-    else:
-        dispatcher = AsyncDispatcher()
-        dispatcher.start()
-        yield dispatcher, time.sleep
-        dispatcher.close()
+    """A dispatcher, and how to let time pass for it: its own, so that it may be as late as it likes."""
+    dispatcher: Dispatcher = VirtualDispatcher() if request.param == "virtual" else AsyncDispatcher()
+    dispatcher.start()
+    yield dispatcher, lambda seconds: dispatcher.run(asyncio.sleep(seconds), 60)
+    dispatcher.close()
 
 
 def test_calls_are_made_in_order_on_the_dispatcher(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
@@ -56,16 +53,22 @@ def test_calls_are_made_in_order_on_the_dispatcher(any_dispatcher: tuple[Dispatc
 
 def test_timers_fire_once_in_time_order_or_never_when_cancelled(any_dispatcher: tuple[Dispatcher, Settle]) -> None:
     dispatcher, settle = any_dispatcher
-    fired: list[str] = []
-    dispatcher.call_later(0.10, fired.append, "late")
-    dispatcher.call_later(0.05, fired.append, "early")
-    cancelled = dispatcher.call_later(0.07, fired.append, "never")
-    settle(0.01)
-    assert fired == []
-    cancelled.cancel()
-    cancelled.cancel()
+    fired: list[tuple[str, bool]] = []
+
+    def fire(name: str, due: float) -> None:
+        fired.append((name, dispatcher.time() >= due - 0.001))
+
+    def set_all() -> None:
+        now = dispatcher.time()
+        for delay, name in ((0.10, "late"), (0.05, "early")):
+            dispatcher.call_later(delay, fire, name, now + delay)
+        cancelled = dispatcher.call_later(0.07, fire, "never", now)
+        for _ in range(2):
+            dispatcher.call_later(0.06, cancelled.cancel)
+
+    dispatcher.call_soon(set_all)
     settle(0.3)
-    assert fired == ["early", "late"]
+    assert fired == [("early", True), ("late", True)]
 
 
 def test_a_call_that_raises_harms_nothing(
@@ -162,9 +165,17 @@ def test_a_timer_may_be_cancelled_from_another_thread() -> None:
     dispatcher = AsyncDispatcher()
     dispatcher.start()
     fired: list[int] = []
-    timer = dispatcher.call_later(0.1, fired.append, 1)
-    timer.cancel()
-    time.sleep(0.2)
+    timers: queue.SimpleQueue[Timer] = queue.SimpleQueue()
+    cancelled = threading.Event()
+
+    def hold() -> None:
+        timers.put(dispatcher.call_later(0.01, fired.append, 1))
+        cancelled.wait(10)
+
+    dispatcher.call_soon(hold)
+    timers.get(timeout=10).cancel()
+    cancelled.set()
+    dispatcher.run(asyncio.sleep(0.05), 10)
     dispatcher.close()
     assert fired == []
 
@@ -200,6 +211,27 @@ def test_close_from_a_callback_does_not_wait_for_itself() -> None:
     while [t for t in threading.enumerate() if t.name == "closes-itself"]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_callback_may_close_the_dispatcher_and_start_it_again() -> None:
+    dispatcher = AsyncDispatcher("starts-again")
+    dispatcher.start()
+    (first,) = [t for t in threading.enumerate() if t.name == "starts-again"]
+    again = threading.Event()
+
+    def renew() -> None:
+        dispatcher.close()
+        dispatcher.start()
+        again.set()
+
+    dispatcher.call_soon(renew)
+    assert again.wait(5)
+    first.join(5)
+    assert not first.is_alive()
+    done = threading.Event()
+    dispatcher.call_later(0.05, done.set)
+    assert done.wait(5)
+    dispatcher.close()
 
 
 def test_a_blocked_dispatcher_is_closed_in_time_and_named(caplog: pytest.LogCaptureFixture) -> None:

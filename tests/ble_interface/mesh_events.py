@@ -12,6 +12,7 @@ from ble_interface.node import Node
 from ble_interface.states import ConnectionState
 from drivers.mock_ble_driver import Fault, HostileNode, MockBLEDriver, SloppyMockDriver, Step, VirtualAir
 
+from .nodes import CHARACTERISTICS
 from .stations import HOSTILE, MAX_PACKET, Station
 
 HUB = b"the hub........."
@@ -167,7 +168,7 @@ class MeshEvents(RuleBasedStateMachine):
         hostile = HostileNode(self.air, address=HOSTILE)
         hostile.told = data.draw(st.sampled_from((None, b"short", HUB, *sorted(before))))
         service = self.hub.interface.settings.service_uuid
-        hostile.start(service, *(service[:-1] + end for end in "546"))
+        hostile.start(service, *CHARACTERISTICS)
         if advertises:
             hostile.start_advertising()
         else:
@@ -196,7 +197,7 @@ class MeshEvents(RuleBasedStateMachine):
         self.dispatcher.run_for(silence)
         claim = MockBLEDriver(self.air, address=HOSTILE)
         service = self.hub.interface.settings.service_uuid
-        claim.start(service, *(service[:-1] + end for end in "546"))
+        claim.start(service, *CHARACTERISTICS)
         claim.connect(self.hub.driver.address)
         self.dispatcher.run_for(1.0)
         up = self.node.table.links.get(HOSTILE)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ble_driver import VirtualDispatcher
-from ble_interface import BLEInterface, BLEPeerInterface
+from ble_driver.interface import Bytes
+from ble_interface import IDENTITY_CHAR_UUID, RX_CHAR_UUID, TX_CHAR_UUID, BLEInterface, BLEPeerInterface
 from drivers.mock_ble_driver import MockBLEDriver, VirtualAir
+
+#: The characteristics as a driver is told of them, after the service.
+CHARACTERISTICS = RX_CHAR_UUID, TX_CHAR_UUID, IDENTITY_CHAR_UUID
 
 
 class Stack:
@@ -76,6 +80,24 @@ class World:
         self.dispatcher.run_for(seconds)
 
 
+class Tap(MockBLEDriver):
+    """A mock radio that writes down what is sent."""
+
+    def __init__(self, air: VirtualAir) -> None:
+        super().__init__(air)
+        self.sent: list[tuple[str, bytes]] = []
+        self.dialled: list[tuple[float, str]] = []
+
+    def send_frames(self, addresses: Sequence[str], frames: Sequence[Bytes]) -> list[str]:
+        full = super().send_frames(addresses, frames)
+        self.sent += [(address, bytes(frame)) for address in addresses if address not in full for frame in frames]
+        return full
+
+    def connect(self, address: str) -> None:
+        self.dialled.append((self.dispatcher.time(), address))
+        super().connect(address)
+
+
 @contextmanager
 def a_world() -> Iterator[World]:
     """A world whose stacks are stopped at its end."""
@@ -93,7 +115,7 @@ def a_radio(world: World) -> MockBLEDriver:
     radio = MockBLEDriver(world.air)
     radio.set_identity(b"a bare radio, 16")
     service = world.stacks[0].interface.settings.service_uuid
-    radio.start(service, *(service[:-1] + end for end in "546"))
+    radio.start(service, *CHARACTERISTICS)
     return radio
 
 

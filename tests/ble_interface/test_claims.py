@@ -7,7 +7,7 @@ import pytest
 from ble_interface import Fragmenter
 from drivers.mock_ble_driver import HostileNode
 
-from .nodes import World, a_radio, dial, states
+from .nodes import CHARACTERISTICS, World, a_radio, dial, states
 
 
 @pytest.mark.parametrize("mtu", [23, 517])
@@ -21,7 +21,7 @@ def test_a_claim_changes_nothing_for_the_peer_it_names(world: World, mtu: int, a
     hostile = HostileNode(world.air, mtu=mtu)
     hostile.told = bob.identity
     service = alice.interface.settings.service_uuid
-    hostile.start(service, *(service[:-1] + end for end in "546"))
+    hostile.start(service, *CHARACTERISTICS)
     if advertises:
         hostile.start_advertising()
     else:

@@ -9,7 +9,7 @@ import pytest
 from ble_driver import AddressType
 from drivers.mock_ble_driver import MockBLEDriver
 
-from .nodes import World, a_radio, states
+from .nodes import CHARACTERISTICS, World, a_radio, states
 
 #: Metres from the hub: heard at -60 and at -90 dBm.
 NEAR, FAR = (0.0, 1.0), (16.0, 0.0)
@@ -62,7 +62,7 @@ def test_a_peer_that_never_dials_is_dialled_by_the_higher_address_too(world: Wor
     shy = MockBLEDriver(world.air, manufacturer_data=((0xFFFF, b"\x03\x01"),))
     shy.set_identity(b"a bare radio, 16")
     service = high.interface.settings.service_uuid
-    shy.start(service, *(service[:-1] + end for end in "546"))
+    shy.start(service, *CHARACTERISTICS)
     shy.start_advertising()
     world.wait(lambda: high.interface.peers, timeout=2)
     shy.stop()

@@ -126,3 +126,28 @@ def test_frames_stay_apart_wait_for_room_and_are_taken_before_drain_returns() ->
         await asyncio.wait_for(draining, 1.0)
 
     on_loop(body)
+
+
+@pytest.mark.parametrize("how", ["forgotten", "again", "closed"])
+def test_who_waits_for_room_in_a_socket_is_told_at_once_when_it_goes(how: str) -> None:
+    async def body(sockets: Sockets) -> None:
+        sockets.ask(A)
+        sending = asyncio.ensure_future(sockets.ours.send(A, [bytes(510)] * 2000))
+        await asyncio.sleep(0.01)
+        assert not sending.done()
+        if how == "forgotten":
+            sockets.ours.forget(A)
+        elif how == "again":
+            sockets.ask(A)
+        else:
+            sockets.ours.close()
+        with pytest.raises(SocketLostError):
+            await asyncio.wait_for(sending, 1.0)
+        sockets.ask(B)  # whose socket has the number of the one that was closed
+        await sockets.ours.send(B, [b"x"])
+        assert sockets.theirs[B].recv(10) == b"x"
+        sockets.theirs[B].close()
+        await asyncio.sleep(0.01)
+        assert B not in sockets.ours
+
+    on_loop(body)

@@ -253,3 +253,16 @@ async def room(**options: Any) -> AsyncIterator[Room]:
         for host in there.hosts:
             host.transport.abort()
         await asyncio.gather(*(host.lost.wait() for host in there.hosts))
+
+
+def update(handle: int, interval: int = 80, latency: int = 1, timeout: int = 400) -> hci.HCI_Command:
+    """LE Connection Update."""
+    return hci.HCI_LE_Connection_Update_Command(
+        connection_handle=handle,
+        connection_interval_min=interval,
+        connection_interval_max=interval,
+        max_latency=latency,
+        supervision_timeout=timeout,
+        min_ce_length=0,
+        max_ce_length=0,
+    )

@@ -9,7 +9,7 @@ from bumble import hci
 
 from drivers.bumble_driver.radio import server
 
-from .hosts import SUCCESS, HciHost, room, run, until
+from .hosts import SUCCESS, HciHost, room, run, until, update
 
 Data = hci.HCI_AclDataPacket
 Completed = hci.HCI_Number_Of_Completed_Packets_Event
@@ -199,17 +199,9 @@ def test_a_host_that_is_made_to_overflow_is_given_up(monkeypatch: pytest.MonkeyP
         async with room() as there:
             central, handle, peripheral, _ = await there.linked_pair(timeout=10)
             peripheral.transport.pause_reading()
-            update = hci.HCI_LE_Connection_Update_Command(
-                connection_handle=handle,
-                connection_interval_min=24,
-                connection_interval_max=24,
-                max_latency=0,
-                supervision_timeout=10,
-                min_ce_length=0,
-                max_ce_length=0,
-            )
+            command = bytes(update(handle, interval=24, latency=0, timeout=10))
             for _ in range(200):
-                central.send(bytes(update) * 500)
+                central.send(command * 500)
                 await asyncio.sleep(0)
                 if len(there.server.controllers) == 1:
                     break

@@ -10,7 +10,7 @@ from bumble import hci
 
 from drivers.bumble_driver.radio import Air
 
-from .hosts import SUCCESS, HciHost, room, run, until
+from .hosts import SUCCESS, HciHost, room, run, until, update
 
 Reports = hci.HCI_LE_Advertising_Report_Event
 Connected = hci.HCI_LE_Connection_Complete_Event
@@ -28,6 +28,11 @@ async def abort(host: HciHost) -> None:
 
 async def reset(host: HciHost) -> None:
     assert await host.ask(hci.HCI_Reset_Command()) == SUCCESS
+
+
+def links_of(host: HciHost) -> list[type]:
+    """Return what the host was told of links and has not asked for, in order."""
+    return [type(e) for e in host.received if isinstance(e, (Connected, hci.HCI_Disconnection_Complete_Event))]
 
 
 WAYS = pytest.mark.parametrize("leave", [close, abort, reset], ids=lambda way: way.__name__)
@@ -60,16 +65,7 @@ def test_the_timeout_is_that_of_the_last_update() -> None:
     async def test() -> None:
         async with room() as there:
             central, handle, peripheral, _ = await there.linked_pair(timeout=3200)
-            command = hci.HCI_LE_Connection_Update_Command(
-                connection_handle=handle,
-                connection_interval_min=24,
-                connection_interval_max=24,
-                max_latency=0,
-                supervision_timeout=10,
-                min_ce_length=0,
-                max_ce_length=0,
-            )
-            assert await central.ask(command) == SUCCESS
+            assert await central.ask(update(handle, interval=24, latency=0, timeout=10)) == SUCCESS
             central.close()
             assert (await peripheral.disconnected()).reason == TIMEOUT
 
@@ -161,12 +157,7 @@ def test_a_returning_address_waits_for_its_old_link_to_be_missed() -> None:
             await stays.advertise()
             assert await again.dial(stays.public, own=1) == SUCCESS
             await again.connected()
-            order = [
-                type(event)
-                for event in stays.received
-                if isinstance(event, (Connected, hci.HCI_Disconnection_Complete_Event))
-            ]
-            assert order == [hci.HCI_Disconnection_Complete_Event, Connected]
+            assert links_of(stays) == [hci.HCI_Disconnection_Complete_Event, Connected]
 
     run(test())
 
@@ -185,12 +176,7 @@ def test_an_attempt_that_lost_does_not_win_before_the_old_link_is_missed() -> No
             again = await there.host(STATIC)
             await again.advertise(own=1)
             await again.connected()
-            order = [
-                type(event)
-                for event in stays.received
-                if isinstance(event, (Connected, hci.HCI_Disconnection_Complete_Event))
-            ]
-            assert order == [hci.HCI_Disconnection_Complete_Event, Connected]
+            assert links_of(stays) == [hci.HCI_Disconnection_Complete_Event, Connected]
 
     run(test())
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from bumble import hci
 
-from .hosts import SUCCESS, HciHost, room, run, until
+from .hosts import SUCCESS, HciHost, room, run, until, update
 
 STATIC = hci.Address("C4:00:00:00:00:0A")
 DISALLOWED = hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR
@@ -256,18 +256,6 @@ def test_the_cancel_event_can_be_left_out() -> None:
             assert await host.dial(STATIC) == SUCCESS
 
     run(test())
-
-
-def update(handle: int, interval: int = 80, latency: int = 1, timeout: int = 400) -> hci.HCI_Command:
-    return hci.HCI_LE_Connection_Update_Command(
-        connection_handle=handle,
-        connection_interval_min=interval,
-        connection_interval_max=interval,
-        max_latency=latency,
-        supervision_timeout=timeout,
-        min_ce_length=0,
-        max_ce_length=0,
-    )
 
 
 @pytest.mark.parametrize("asking", [0, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from ble_interface import BLEInterface
 from ble_interface import status_socket as module
 from ble_interface.status_socket import NodeSocket, StatusSocket, StatusSocketError, running_nodes
 from drivers.mock_ble_driver import MockBLEDriver, VirtualAir
+
+REAL_ACCEPT = socket.socket.accept
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +131,87 @@ def test_what_is_no_status_is_an_error(runtime: Path) -> None:
         serving.close()
     with pytest.raises(StatusSocketError):
         NodeSocket(runtime / "nobody-1-1.sock", 1).read()
+
+
+def test_a_status_that_cannot_be_told_costs_one_reader_his_answer(
+    runtime: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken: list[dict[str, object] | Exception] = [{"bad": object()}, RuntimeError("a driver is broken")]
+
+    def get_status() -> dict[str, object]:
+        if not broken:
+            return {"name": "node"}
+        status = broken.pop()
+        if isinstance(status, Exception):
+            raise status
+        return status
+
+    serving = StatusSocket("node", get_status)
+    for _ in range(2):
+        with pytest.raises(StatusSocketError):
+            NodeSocket(serving.path, 1).read()
+    assert NodeSocket(serving.path, 1).read() == {"name": "node"}
+    assert "a driver is broken" in caplog.text
+    serving.close()
+
+
+def test_too_many_open_files_are_no_reason_to_serve_no_more(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READER_TIMEOUT", 0.01)
+    refused: list[int] = []
+
+    def accept(listener: socket.socket) -> tuple[socket.socket, object]:
+        if len(refused) < 3:
+            refused.append(errno.EMFILE)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return REAL_ACCEPT(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    serving = StatusSocket("node", lambda: {"name": "node"})
+    assert NodeSocket(serving.path, 1).read() == {"name": "node"}
+    assert len(refused) == 3
+    serving.close()
+
+
+def test_the_socket_is_not_closed_under_the_thread_that_serves_it(runtime: Path) -> None:
+    serving = StatusSocket("node", dict)
+    listener, served = serving._listener, []
+
+    class Watched:
+        shutdown = listener.shutdown
+
+        def close(self) -> None:
+            served.append(serving._thread.is_alive())
+            listener.close()
+
+    serving._listener = Watched()  # type: ignore[assignment]
+    serving.close()
+    assert served == [False]
+
+
+def test_files_of_others_are_no_nodes(runtime: Path) -> None:
+    serving = StatusSocket("node", lambda: {"name": "node"})
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(runtime / "not-a-node.sock"))
+        other.listen(1)
+        assert [found.path for found in running_nodes()] == [serving.path]
+    serving.close()
+
+
+def test_a_status_that_is_nested_too_deep_is_an_error(runtime: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as hostile:
+        runtime.mkdir(mode=0o700)
+        hostile.bind(str(runtime / "hostile-1-1.sock"))
+        hostile.listen(1)
+
+        def answer() -> None:
+            with hostile.accept()[0] as reader:
+                reader.sendall(b"[" * 500_000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(StatusSocketError, match="process 1 "):
+            NodeSocket(runtime / "hostile-1-1.sock", 1).read()
+        thread.join()
 
 
 def test_a_runtime_directory_with_too_long_a_name_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

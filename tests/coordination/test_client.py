@@ -265,7 +265,32 @@ def test_the_wrong_token_is_said_so(tmp_path: Path) -> None:
     run(test)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:60620", "redis://x", "http://", "http://h?x=1", None])
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"x"', b"null", b'{"devices": 1}'])
+def test_something_else_that_answers_is_no_service(status: str, body: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.close()
+
+    async def test() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+            client = DeviceCoordinationClient(f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}")
+            with pytest.raises((ServiceUnavailableError, ServiceRefusalError)) as raised:
+                await client.connect()
+            if not (status.startswith("404") and body.startswith(b"{")):
+                assert "is no coordination service" in str(raised.value)
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "127.0.0.1:60620", "redis://x", "http://", "http://h?x=1", None),
+        *("http://h:99999", "http://h:x", "http://[::1]:x", "http://h\0", "http://\xe0..com"),
+    ],
+)
 def test_a_url_that_is_none(url: str) -> None:
     with pytest.raises(SettingError, match="http://127"):
         DeviceCoordinationClient(url)

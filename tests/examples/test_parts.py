@@ -96,7 +96,7 @@ def test_packets_of_others_are_ignored() -> None:
 
 
 def test_an_operation_in_progress_speaks_against_the_driver() -> None:
-    checks = race.Checks()
+    checks = race.RaceChecks()
     checks.error("the peer did not answer")
     assert not any(checks.against.values())
     for error in ("org.bluez.Error.InProgress", "Operation already in progress"):

@@ -11,13 +11,14 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ble_driver import RadioError
 from drivers.bleak_driver.power import power_cycle, strangers
+from tests.bleak_driver.without_dbus import without_dbus
 from tests.health.uuids import UUIDS
 
 SERVICE = UUIDS[0]
@@ -121,33 +122,18 @@ class Part:
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bluetoothd]:
     daemon = FakeBlueZ.daemon = Part.daemon = Bluetoothd()
-    stubs: dict[str, dict[str, Any]] = {
-        "dbus": {},
-        "dbus.exceptions": {"DBusException": type("DBusException", (Exception,), {})},
-        "drivers.bleak_driver.gatt_server": {"GattServer": Part},
-    }
-    for name in [name for name in sys.modules if name.startswith("drivers.bleak_driver.")]:
-        if not name.endswith(".power"):
-            monkeypatch.delitem(sys.modules, name)
-    for name, content in stubs.items():
-        stub: Any = ModuleType(name)
-        vars(stub).update(content)
-        monkeypatch.setitem(sys.modules, name, stub)
-    sys.modules["dbus"].exceptions = sys.modules["dbus.exceptions"]  # type: ignore[attr-defined]
-    module: Any = importlib.import_module("drivers.bleak_driver.driver")
-    for name, fake in {"BlueZ": FakeBlueZ, "GattServer": Part, "Scanner": Part, "Central": Part}.items():
-        monkeypatch.setattr(module, name, fake)
-    monkeypatch.setattr(module.bearers, "complaint", lambda _: None)
-    monkeypatch.setattr(module, "PARTING_TIME", 0.1)
-    monkeypatch.setattr("drivers.bleak_driver.power.OFF_TIME", 0.01)
-    for name, seconds in {"CHECK_TIME": 0.2, "OPEN_TIME": 0.2, "CLOSE_TIME": 0.4, "COMMAND_TIME": 0.2}.items():
-        monkeypatch.setattr(f"ble_driver.base_driver.control.{name}", seconds)
-    for name, seconds in {"LOOK_INTERVAL": 0.1, "COMMAND_TIME": 0.2, "RETRY_MAX": 0.05}.items():
-        monkeypatch.setattr(f"ble_driver.base_driver.health.{name}", seconds)
-    yield daemon
-    for name in [name for name in sys.modules if name.startswith("drivers.bleak_driver.")]:
-        if not name.endswith(".power"):
-            del sys.modules[name]  # they were made with the stubs
+    with without_dbus(monkeypatch, {"drivers.bleak_driver.gatt_server": {"GattServer": Part}}):
+        module: Any = importlib.import_module("drivers.bleak_driver.driver")
+        for name, fake in {"BlueZ": FakeBlueZ, "GattServer": Part, "Scanner": Part, "Central": Part}.items():
+            monkeypatch.setattr(module, name, fake)
+        monkeypatch.setattr(module.bearers, "complaint", lambda _: None)
+        monkeypatch.setattr(module, "PARTING_TIME", 0.1)
+        monkeypatch.setattr("drivers.bleak_driver.power.OFF_TIME", 0.01)
+        for name, seconds in {"CHECK_TIME": 0.2, "OPEN_TIME": 0.2, "CLOSE_TIME": 0.4, "COMMAND_TIME": 0.2}.items():
+            monkeypatch.setattr(f"ble_driver.base_driver.control.{name}", seconds)
+        for name, seconds in {"LOOK_INTERVAL": 0.1, "COMMAND_TIME": 0.2, "RETRY_MAX": 0.05}.items():
+            monkeypatch.setattr(f"ble_driver.base_driver.health.{name}", seconds)
+        yield daemon
 
 
 @pytest.fixture

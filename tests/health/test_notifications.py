@@ -8,73 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ble_driver import DataTypeError, DriverStateError, InvalidOptionError, VirtualDispatcher
+from ble_driver import DataTypeError, DriverStateError, InvalidOptionError
 from ble_driver.notifications import NotificationManager, Settled, SubscribeError, Subscription
-
-TX, OTHER = "37145b00-442d-4a94-917f-8f42c5da28e4", "2A19"
-
-
-class Client:
-    """A connection that notes what it is told, and refuses, hangs or dawdles when it is to."""
-
-    def __init__(self, delay: float = 0.1) -> None:
-        self.calls: list[str] = []
-        self.callbacks: dict[str, Callable[[Any, bytearray], None]] = {}
-        self.delay = delay
-        self.fails: set[str] = set()
-        self.in_flight: set[str] = set()
-        self.overlapped = False
-
-    async def start_notify(self, characteristic: str, callback: Callable[[Any, bytearray], None]) -> None:
-        await self._call("start", characteristic)
-        assert characteristic not in self.callbacks, "started twice"
-        self.callbacks[characteristic] = callback
-
-    async def stop_notify(self, characteristic: str) -> None:
-        await self._call("stop", characteristic)
-        del self.callbacks[characteristic]
-
-    async def _call(self, what: str, characteristic: str) -> None:
-        self.overlapped |= characteristic in self.in_flight
-        self.in_flight.add(characteristic)
-        try:
-            self.calls.append(f"{what} {characteristic}")
-            await asyncio.sleep(self.delay)
-            if what in self.fails:
-                raise OSError(f"{what} refused")
-        finally:
-            self.in_flight.discard(characteristic)
-
-    def notify(self, characteristic: str, data: bytes) -> None:
-        self.callbacks[characteristic](object(), bytearray(data))
-
-
-class World:
-    def __init__(self) -> None:
-        self.dispatcher = VirtualDispatcher()
-        self.manager = NotificationManager()
-        self.client = Client()
-        self.heard: list[tuple[str, bytes]] = []
-        self.wait = self.dispatcher.run_for
-
-    def hear(self, characteristic: str, data: bytes) -> None:
-        self.heard.append((characteristic, data))
-
-    def connect(self, client: Client | None = None) -> Client:
-        self.client = client or Client()
-        self.dispatcher.loop.call_soon(self.manager.on_connected, self.client)
-        self.wait(0.0)
-        return self.client
-
-    def run(self, *awaitables: Any) -> list[Any]:
-        async def together() -> list[Any]:
-            return await asyncio.gather(*awaitables, return_exceptions=True)
-
-        return self.dispatcher.loop.run_until_complete(together())
+from tests.health.notifying import OTHER, TX, Client, World, awaited
 
 
 @pytest.fixture
@@ -199,7 +136,7 @@ def test_an_awaited_subscription_that_fails_is_undone(world: World, end: str) ->
 
 def test_a_connection_lost_on_the_way_is_no_failure_of_the_subscription(world: World) -> None:
     world.connect()
-    tasks = [world.dispatcher.loop.create_task(_await(world.manager.subscribe(TX, world.hear))) for _ in range(2)]
+    tasks = [world.dispatcher.loop.create_task(awaited(world.manager.subscribe(TX, world.hear))) for _ in range(2)]
     world.wait(0.01)
     world.manager.on_disconnected()
     world.wait(0.01)
@@ -344,87 +281,3 @@ def test_a_token_goes_back_to_where_it_came_from(world: World) -> None:
         world.manager.unsubscribe(NotificationManager().subscribe(TX, world.hear))
     with pytest.raises(InvalidOptionError, match="timeout"):
         NotificationManager(timeout=0.0)
-
-
-async def _await(subscription: Subscription) -> Subscription:
-    return await subscription
-
-
-class NotificationMachine(RuleBasedStateMachine):
-    """Any order of subscribing, leaving, losing the connection, waiting: in the end the radio does what is wanted."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.clients: list[Client] = []
-        self.connected = False
-        self.tokens: list[tuple[Subscription, list[bytes]]] = []
-        self.sent = 0
-
-    @rule(characteristic=st.sampled_from([TX, OTHER]), awaited=st.booleans())
-    def subscribe(self, characteristic: str, awaited: bool) -> None:
-        heard: list[bytes] = []
-        token = self.world.manager.subscribe(characteristic, lambda _, data: heard.append(data))
-        self.tokens.append((token, heard))
-        if awaited:
-            self.world.dispatcher.loop.create_task(_await(token))
-
-    @precondition(lambda self: self.tokens)
-    @rule(data=st.data())
-    def unsubscribe(self, data: st.DataObject) -> None:
-        self.world.manager.unsubscribe(data.draw(st.sampled_from(self.tokens))[0])
-
-    @rule(delay=st.sampled_from([0.0, 0.1, 1.0]))
-    def connect(self, delay: float) -> None:
-        self.clients.append(self.world.connect(Client(delay)))
-        self.connected = True
-
-    @rule()
-    def disconnect(self) -> None:
-        self.world.manager.on_disconnected()
-        self.connected = False
-
-    @rule()
-    def clean_up(self) -> None:
-        self.world.manager.cleanup_all()
-
-    @rule(seconds=st.sampled_from([0.0, 0.05, 0.5, 5.0]))
-    def let_time_pass(self, seconds: float) -> None:
-        self.world.wait(seconds)
-
-    @precondition(lambda self: self.clients)
-    @rule(characteristic=st.sampled_from([TX, OTHER]), data=st.data())
-    def notify(self, characteristic: str, data: st.DataObject) -> None:
-        client = data.draw(st.sampled_from(self.clients))
-        if characteristic not in client.callbacks:
-            return
-        self.sent += 1
-        before = [list(heard) for _, heard in self.tokens]
-        client.notify(characteristic, b"%d" % self.sent)
-        counts = self.connected and client is self.clients[-1]
-        for (token, heard), old in zip(self.tokens, before, strict=True):
-            called = counts and token.active and token.characteristic == characteristic
-            assert heard == old + ([b"%d" % self.sent] if called else [])
-
-    @invariant()
-    def calls_never_overlap(self) -> None:
-        assert not any(client.overlapped for client in self.clients)
-
-    def teardown(self) -> None:
-        self.world.wait(10.0)
-        wanted = {token.characteristic for token, _ in self.tokens if token.active}
-        if self.connected:
-            assert set(self.clients[-1].callbacks) == wanted
-            assert all(token.notifying is token.active for token, _ in self.tokens)
-            starts = [call for client in self.clients for call in client.calls]
-            assert len(starts) <= 2 * len(self.tokens) * max(1, len(self.clients))
-        self.world.run(self.world.manager.cleanup_all())
-        if self.connected:
-            assert not self.clients[-1].callbacks
-        assert not self.world.manager._subscriptions
-        assert len(asyncio.all_tasks(self.world.dispatcher.loop)) == 0
-        self.world.dispatcher.close()
-
-
-NotificationMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
-TestNotifications = NotificationMachine.TestCase

@@ -6,111 +6,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from ble_driver import ConnectTimeoutError, DriverState, RadioError, VirtualDispatcher
+from ble_driver import ConnectTimeoutError, DriverState, LinkError, RadioError
 from ble_driver.recovery import CALM, LOOK_INTERVAL, SCAN_SILENCE, Recovery, Step
-from drivers.mock_ble_driver import MockBLEDriver, VirtualAir
 from drivers.mock_ble_driver.driver import MockLink
+from tests.health.hanging import HangingDriver, World
 from tests.health.uuids import UUIDS
-
-
-class Hanging:
-    """Waits for ever where it is told to, and heeds no cancellation if so told."""
-
-    def __init__(self) -> None:
-        self.at: set[str] = set()
-        self.stubborn = False
-        self.given = 0  # calls that hung
-
-    async def come_past(self, what: str) -> None:
-        if what not in self.at:
-            return
-        self.given += 1
-        while what in self.at:  # looked at from time to time, as nobody sets an event
-            try:
-                await asyncio.sleep(1.0)
-            except asyncio.CancelledError:
-                if not self.stubborn:
-                    raise
-
-
-class HangingDriver(MockBLEDriver):
-    """A mock radio whose commands hang by name: open, close, scan, unscan, advertise, dial, check, cycle."""
-
-    def __init__(self, air: VirtualAir, **options: Any) -> None:
-        super().__init__(air, **options)
-        self.hanging = Hanging()
-        self.commands: list[str] = []
-        self.refusal: RadioError | None = None
-        self.events: list[tuple[Any, ...]] = []
-        self.on_error = lambda error: self.events.append(("error", str(error)))
-        self.on_device_connected = lambda address, _: self.events.append(("connected", address))
-        self.on_device_disconnected = lambda address: self.events.append(("disconnected", address))
-        self.on_connection_failed = lambda address, error: self.events.append(("failed", address, error))
-        self.set_identity(self.address.encode()[-16:])
-
-    def of(self, kind: str) -> list[Any]:
-        return [event[-1] for event in self.events if event[0] == kind]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return {name: count for name, count in dict(self.get_status()["recovery"]).items() if count}  # type: ignore[misc]
-
-    async def _command(self, what: str) -> None:
-        self.commands.append(what)
-        await self.hanging.come_past(what)
-
-    async def _open_radio(self) -> None:
-        await self._command("open")
-        await super()._open_radio()
-
-    async def _close_radio(self) -> None:
-        await self._command("close")
-        await super()._close_radio()
-
-    async def _set_scanning(self, on: bool) -> None:
-        await self._command("scan" if on else "unscan")
-        await super()._set_scanning(on)
-
-    async def _set_advertising(self, on: bool) -> None:
-        await self._command("advertise")
-        await super()._set_advertising(on)
-
-    async def _check_radio(self) -> None:
-        await self.hanging.come_past("check")
-
-    async def _power_cycle(self) -> None:
-        await self._command("cycle")
-        if self.refusal is not None:
-            raise self.refusal
-
-    async def _open_link(self, address: str) -> MockLink:
-        await self._command("dial")
-        return await super()._open_link(address)
-
-
-class World:
-    def __init__(self) -> None:
-        self.dispatcher = VirtualDispatcher()
-        self.air = VirtualAir(self.dispatcher)
-        self.drivers: list[HangingDriver] = []
-
-    def driver(self, **options: Any) -> HangingDriver:
-        driver = HangingDriver(self.air, **options)
-        self.drivers.append(driver)
-        driver.start(*UUIDS)
-        return driver
-
-    def link(self, a: HangingDriver, b: HangingDriver) -> None:
-        b.start_advertising()
-        a.connect(b.address)
-        self.until(lambda: b.address in a.connected_peers)
-
-    def until(self, condition: Any, timeout: float = 60.0) -> None:
-        assert self.dispatcher.run_until(condition, timeout), [driver.events for driver in self.drivers]
 
 
 @pytest.fixture
@@ -312,6 +215,27 @@ def test_a_fault_of_the_driver_is_not_the_end_of_it(world: World, caplog: pytest
     world.until(lambda: alice.state is DriverState.SCANNING)
 
 
+@pytest.mark.parametrize("where", ["_power_cycle", "_check_radio"])
+def test_a_fault_of_the_driver_while_it_recovers_is_not_the_end_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    alice = world.driver()
+    alice.start_scanning()
+    world.until(lambda: alice.state is DriverState.SCANNING)
+
+    async def broken() -> None:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(alice, where, broken)
+        alice.hanging.at |= {"unscan", "check", "open"}
+        alice.stop_scanning()
+        world.until(lambda: "the driver has failed: KeyError('a bug')" in alice.of("error"), 200.0)
+    alice.hanging.at.clear()
+    alice.start_scanning()
+    world.until(lambda: alice.state is DriverState.SCANNING)
+
+
 def test_a_driver_whose_radio_hangs_is_stopped_in_time(world: World) -> None:
     alice = world.driver()
     alice.start_scanning()
@@ -356,8 +280,26 @@ def test_a_connect_that_never_returns_is_left_behind_and_its_link_is_closed_if_i
     assert len(alice.of("failed")) == 1
 
 
-def test_an_adapter_that_somebody_keeps_for_too_long_is_taken_from_him(world: World) -> None:
-    alice = world.driver()
+def test_a_link_that_breaks_before_it_is_reported_is_an_attempt_that_failed(world: World) -> None:
+    alice, bob = world.driver(), world.driver()
+    bob.start_advertising()
+    world.dispatcher.run_for(1.0)
+    dial = alice._open_link
+
+    async def break_at_once(address: str) -> MockLink:
+        link = await dial(address)
+        alice._report_link_lost(link)
+        return link
+
+    alice._open_link = break_at_once  # type: ignore[method-assign]
+    alice.connect(bob.address)
+    world.until(lambda: alice.of("failed"))
+    assert isinstance(alice.of("failed")[0], LinkError)
+    assert (alice.connected_peers, alice.connecting_peers, alice.of("connected")) == ([], [], [])
+
+
+def _wait_for_who_keeps_the_adapter(world: World, alice: HangingDriver) -> list[str]:
+    """Somebody has the adapter for good, and another waits for it; return where he says that he has got it."""
     got: list[str] = []
 
     async def keep() -> None:
@@ -371,30 +313,43 @@ def test_an_adapter_that_somebody_keeps_for_too_long_is_taken_from_him(world: Wo
     world.dispatcher.run_for(1.0)
     for part in (keep, wait):
         world.dispatcher.loop.create_task(part())
+    return got
+
+
+def test_an_adapter_that_somebody_keeps_for_too_long_is_taken_from_him(world: World) -> None:
+    alice = world.driver()
+    got = _wait_for_who_keeps_the_adapter(world, alice)
     world.until(lambda: got, 150.0)
     assert alice.counts == {"deadlocks": 1}
 
 
 def test_who_had_the_adapter_when_it_was_lost_keeps_nobody_from_it_when_it_is_back(world: World) -> None:
     alice = world.driver()
-    got: list[str] = []
-
-    async def keep() -> None:
-        async with alice.exclusive_control.client_operation():
-            await asyncio.sleep(1e6)
-
-    async def wait() -> None:
-        async with alice.exclusive_control.client_operation():
-            got.append("it")
-
-    world.dispatcher.run_for(1.0)
-    for part in (keep, wait):
-        world.dispatcher.loop.create_task(part())
+    got = _wait_for_who_keeps_the_adapter(world, alice)
     world.dispatcher.run_for(1.0)
     assert got == []
     alice._report_radio_lost(RadioError("it was pulled out"))
     world.until(lambda: got, 1.0)
     assert alice.counts == {}
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_driver_whose_dispatcher_was_closed_first_can_still_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    alice, bob = world.driver(), world.driver()
+    world.link(alice, bob)
+    alice.connect("02:00:00:00:00:99")
+    world.dispatcher.close()
+    alice.set_identity(bytes(16))
+    alice.disconnect(bob.address)
+    alice.disconnect("02:00:00:00:00:99")
+    for driver in (alice, bob):
+        driver.stop()
+        driver.stop()
+    assert (alice.connected_peers, alice.connecting_peers) == ([], [])
+    assert caplog.text.count("its dispatcher was closed before it") == 2
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
