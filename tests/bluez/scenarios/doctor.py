@@ -62,7 +62,7 @@ async def _doctor(rig: Rig, *, channels: int = 1) -> AsyncIterator[Doctor]:
     yield Doctor(guest, rig)
 
 
-@scenario(guests=1, timeout=900.0)
+@scenario(guests=1, timeout=900.0, on=("bookworm",))
 async def doctor_finds_faults_of_the_host(rig: Rig) -> None:
     """All is well, then one fault after the other of the adapter, bluetoothd and D-Bus, each named and mended again."""
     async with _doctor(rig) as doctor:
@@ -121,7 +121,7 @@ _SWITCH = "for switch in /sys/class/bluetooth/hci0/rfkill*/soft; do echo {} >$sw
 _RELOAD = "dbus-send --system --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.ReloadConfig >/dev/null"
 
 
-@scenario(guests=1, timeout=400.0)
+@scenario(guests=1, timeout=400.0, on=("trixie",))
 async def doctor_finds_faults_of_the_installation(rig: Rig) -> None:
     """What is missing or wrong in Python and in Reticulum's configuration, each named."""
     async with _doctor(rig) as doctor:
