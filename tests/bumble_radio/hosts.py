@@ -255,6 +255,11 @@ async def room(**options: Any) -> AsyncIterator[Room]:
         await asyncio.gather(*(host.lost.wait() for host in there.hosts))
 
 
+def completed(host: HciHost) -> int:
+    """Return how many buffers a host has got back."""
+    return sum(sum(event.num_completed_packets) for event in host.all(hci.HCI_Number_Of_Completed_Packets_Event))
+
+
 def update(handle: int, interval: int = 80, latency: int = 1, timeout: int = 400) -> hci.HCI_Command:
     """LE Connection Update."""
     return hci.HCI_LE_Connection_Update_Command(

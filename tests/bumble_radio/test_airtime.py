@@ -9,17 +9,12 @@ from bumble import hci
 
 from drivers.bumble_driver.radio import Air
 
-from .hosts import HciHost, room, run, until
+from .hosts import completed, room, run, until
 
 Data = hci.HCI_AclDataPacket
-Completed = hci.HCI_Number_Of_Completed_Packets_Event
 
 BIT_RATE = 100_000
 PACKETS, LENGTH = 8, 251
-
-
-def completed(host: HciHost) -> int:
-    return sum(sum(event.num_completed_packets) for event in host.all(Completed))
 
 
 def test_the_longest_packet_takes_as_long_as_on_le_1m() -> None:

@@ -9,14 +9,10 @@ from bumble import hci
 
 from drivers.bumble_driver.radio import server
 
-from .hosts import SUCCESS, HciHost, room, run, until, update
+from .hosts import SUCCESS, HciHost, completed, room, run, until, update
 
 Data = hci.HCI_AclDataPacket
 Completed = hci.HCI_Number_Of_Completed_Packets_Event
-
-
-def completed(host: HciHost) -> int:
-    return sum(sum(event.num_completed_packets) for event in host.all(Completed))
 
 
 def test_packets_arrive_in_order_and_with_conforming_flags() -> None:
