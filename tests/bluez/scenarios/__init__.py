@@ -1,6 +1,20 @@
 """The scenarios; importing this registers all of them."""
 
-from . import command_line, contract, doctor, driver, examples, figures, links, mesh, smoke, speed, survival, watchdog
+from . import (
+    command_line,
+    contract,
+    doctor,
+    driver,
+    examples,
+    figures,
+    links,
+    mesh,
+    service,
+    smoke,
+    speed,
+    survival,
+    watchdog,
+)
 
 __all__ = [
     "command_line",
@@ -11,6 +25,7 @@ __all__ = [
     "figures",
     "links",
     "mesh",
+    "service",
     "smoke",
     "speed",
     "survival",

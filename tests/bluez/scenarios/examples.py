@@ -69,6 +69,22 @@ async def example_race(rig: Rig) -> None:
     rig.note(done["reason"])
 
 
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
+async def example_shared_adapter(rig: Rig) -> None:
+    """shared_adapter.py: a scanner and two clients share BlueZ's adapter; one of the nodes is a `BumbleDriver`."""
+    a, b = await rig.guests(2, gatt_channels=1)
+    carol = await rig.bumble(b"C" * 16)
+    carol.driver.start_advertising("carol")
+    listener = _listen(b)
+    await listener.expect("started", 40.0)
+    done = await _done(a.example("shared_adapter.py", "--rounds", "2", "--timeout", "180", "--json"), 200.0)
+    expect(done["links"] == {"one": 2, "two": 2}, f"links: {done['links']}")
+    for _ in range(2):
+        await listener.expect("connected", 1.0)
+        await carol.expect("connected", 1.0)
+    rig.note(done["reason"])
+
+
 async def _typed(rig: Rig, script: str, heard: str) -> None:
     """Let two people type into an example: each line is shown on the other host, and Ctrl-C ends it well."""
     a, b = await rig.guests(2, gatt_channels=1)
