@@ -78,8 +78,7 @@ class Connect(Program):
         self.report_started(f"looking for {self._wanted or 'any node'}", identity=self._identity.hex())
         address = self._await_advertisement()
         if address is None:
-            trouble = f"; the radio says: {self.radio_error}" if self.radio_error is not None else ""
-            return failure(f"{self._wanted or 'no node'} was {'not ' if self._wanted else ''}heard{trouble}")
+            return failure(f"{self._wanted or 'no node'} was {'not ' if self._wanted else ''}heard{self.radio_trouble}")
         self.driver.stop_scanning()  # a radio that need not scan as well links sooner
         self.reporter.report("connecting", f"connecting to {address}", address=address)
         dialled = time.monotonic()

@@ -235,8 +235,7 @@ class DataIO(Program):
             return "; ".join(transfer.missing() for transfer in list(self._transfers.values()))
         if self._links:
             return "the link was lost and had not come back"
-        trouble = f" (the radio says: {self.radio_error})" if self.radio_error is not None else ""
-        return f"no peer had been linked{trouble}"
+        return f"no peer had been linked{self.radio_trouble}"
 
     def close(self) -> None:
         self._interface.stop()

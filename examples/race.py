@@ -109,8 +109,7 @@ class Race(Program):
                 self._storm(number, device.address)
             self._with_policy(device.address)
         except MissedError as error:
-            trouble = f" (the radio says: {self.radio_error})" if self.radio_error is not None else ""
-            return failure(f"{error} within {self.options.timeout:g} s{trouble}")
+            return failure(f"{error} within {self.options.timeout:g} s{self.radio_trouble}")
         return self._verdict()
 
     def _take(self, happening: Happening) -> None:

@@ -114,11 +114,11 @@ class SharedAdapter(Program):
         everybody = self.driver.dispatcher.submit(self._share())
         everybody.add_done_callback(self.inbox.put)
         if self.inbox.get(time.monotonic() + self.options.timeout) is None:
-            trouble = f" (the radio says: {self.radio_error})" if self.radio_error is not None else ""
             links = " and ".join(f"client {client.name} had {client.links}" for client in self._clients)
             everybody.cancel()
             return failure(
-                f"of {self.options.rounds} links {links} within {self.options.timeout:g} s{trouble}", links=self._links
+                f"of {self.options.rounds} links {links} within {self.options.timeout:g} s{self.radio_trouble}",
+                links=self._links,
             )
         everybody.result()  # raises what went wrong in there
         return self._verdict()

@@ -116,8 +116,7 @@ class Bench(Meeting):
             person = self._find(wanted, deadline)
             return self._measure(person)
         except _FailedError as error:
-            trouble = f"; the radio says: {self.radio_error}" if self.radio_error is not None else ""
-            return failure(f"{error}{trouble}")
+            return failure(f"{error}{self.radio_trouble}")
 
     def _find(self, wanted: str, deadline: float) -> Person:
         others: list[str] = []

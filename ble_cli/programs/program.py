@@ -49,6 +49,11 @@ class Program(ABC):
             "error", f"the radio has a problem: {error}", message=str(error), kind=type(error).__name__
         )
 
+    @property
+    def radio_trouble(self) -> str:
+        """What to add to the reason of a failure: the last trouble of the radio, which may be behind it, or nothing."""
+        return f"; the radio says: {self.radio_error}" if self.radio_error is not None else ""
+
     def report_started(self, text: str, **details: object) -> None:
         driver = self._command.driver
         # The air of a mock driver is an object that says nothing to people or programs.

@@ -51,8 +51,7 @@ class Send(Meeting):
                 with contextlib.suppress(Nonsense):
                     if (outcome := self._hear(happening.person, happening.packet)) is not None:
                         return outcome
-        trouble = f"; the radio says: {self.radio_error}" if self.radio_error is not None else ""
-        return failure(f"nobody who receives was heard for {self.options.timeout:g} s{trouble}")
+        return failure(f"nobody who receives was heard for {self.options.timeout:g} s{self.radio_trouble}")
 
     def _offer(self, person: Person) -> None:
         self._to = person
@@ -130,8 +129,7 @@ class Receive(Meeting):
                 with contextlib.suppress(Nonsense):
                     if (outcome := self._hear(happening.person, happening.packet)) is not None:
                         return outcome
-        trouble = f"; the radio says: {self.radio_error}" if self.radio_error is not None else ""
-        return failure(f"nobody who sends was heard for {self.options.timeout:g} s{trouble}")
+        return failure(f"nobody who sends was heard for {self.options.timeout:g} s{self.radio_trouble}")
 
     def _hear(self, person: Person, packet: bytes) -> Outcome | None:
         kind, body = packet[:1], packet[1:]
