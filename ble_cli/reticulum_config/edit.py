@@ -22,11 +22,6 @@ class ConfigurationError(BLEInterfaceError, ValueError):
     """A configuration cannot be edited; the message says what to change."""
 
 
-def is_installed(text: str) -> bool:
-    """Whether a configuration has our section."""
-    return _BLOCK.search(text) is not None
-
-
 def install(text: str, keys: Mapping[str, str]) -> str:
     """Return a configuration with our section; one that it has already is replaced.
 
