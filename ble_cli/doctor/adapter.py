@@ -104,7 +104,9 @@ def in_use(host: Host) -> Finding:
             return warning(f"{names} speaks with the adapter past bluetoothd and may disturb it", "end it if it does")
         scan = "somebody scans on it" if properties.get("Discovering") else "nobody scans on it"
         ours = f"; nodes here: {', '.join(host.nodes())}" if host.nodes() else ""
-        return ok(f"{host.adapter} is bluetoothd's; {scan}{ours}")
+        holder = host.holder_of(host.adapter)
+        held = f"; {holder} has it, and another node waits for it until that ends" if holder is not None else ""
+        return ok(f"{host.adapter} is bluetoothd's; {scan}{ours}{held}")
     return skipped("bluetoothd or the adapter is not there")
 
 

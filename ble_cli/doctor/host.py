@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ble_interface.status_socket import running_nodes
+from drivers.bleak_driver.claim import holder_of
 
 from ..reticulum_config.places import configuration_directory
 from .bus import Bus, look
@@ -23,6 +24,7 @@ class Host:
         reticulum: Reticulum's configuration directory.
         proc, sys, etc: where the kernel and the system's configuration tell of themselves.
         look: looks at D-Bus.
+        holder_of: says which program of this library has an adapter, if one has.
     """
 
     adapter: str = "hci0"
@@ -30,6 +32,7 @@ class Host:
     proc: Path = Path("/proc")
     sys: Path = Path("/sys")
     look: Callable[[], Bus] = look
+    holder_of: Callable[[str], str | None] = holder_of
 
     @cached_property
     def bus(self) -> Bus:

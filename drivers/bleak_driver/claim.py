@@ -37,7 +37,6 @@ class AdapterClaim:
 
     def __init__(self, adapter: str) -> None:
         self._adapter = adapter
-        self._address = f"\0ble-interface/{adapter}"
         self._listener: socket.socket | None = None
 
     def take(self) -> None:
@@ -51,15 +50,16 @@ class AdapterClaim:
         listener = socket.socket(socket.AF_UNIX)
         try:
             listener.setblocking(False)
-            listener.bind(self._address)
+            listener.bind(_address_of(self._adapter))
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
             if error.errno != errno.EADDRINUSE:
                 raise RadioError(f"the adapter {self._adapter} cannot be claimed: {error}") from error
+            holder = holder_of(self._adapter) or "another program"
             raise RadioError(
-                f"the adapter {self._adapter} is held by {self._holder()}; it is awaited: end that program, or use "
-                "another adapter"
+                f"the adapter {self._adapter} is held by {holder}; it is awaited: end that program, "
+                "or use another adapter"
             ) from error
         self._listener = listener
         asyncio.get_running_loop().add_reader(listener, self._answer, listener)
@@ -77,15 +77,21 @@ class AdapterClaim:
         with contextlib.suppress(OSError):  # it has gone
             listener.accept()[0].close()
 
-    def _holder(self) -> str:
-        try:
-            with socket.socket(socket.AF_UNIX) as question:
-                question.setblocking(False)
-                question.connect(self._address)
-                credentials = question.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        except OSError:
-            return "another program"  # it has just ended, or is asked by too many
-        return process_name(_CREDENTIALS.unpack(credentials)[0])
+
+def holder_of(adapter: str) -> str | None:
+    """Return what a person knows the program by that has claimed an adapter; None if none is seen to have it."""
+    try:
+        with socket.socket(socket.AF_UNIX) as question:
+            question.setblocking(False)
+            question.connect(_address_of(adapter))
+            credentials = question.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return None  # nobody, or it has just ended, or is asked by too many
+    return process_name(_CREDENTIALS.unpack(credentials)[0])
+
+
+def _address_of(adapter: str) -> str:
+    return f"\0ble-interface/{adapter}"
 
 
 def process_name(pid: int, proc: Path = Path("/proc")) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ble_driver import RadioError
-from drivers.bleak_driver.claim import MAX_COMMAND, AdapterClaim, process_name
+from drivers.bleak_driver.claim import MAX_COMMAND, AdapterClaim, holder_of, process_name
 
 HOLD = """
 import asyncio, sys
@@ -44,8 +44,11 @@ async def refusal(claim: AdapterClaim) -> str:
 def test_the_second_is_told_who_has_it_however_often_it_asks_and_has_it_afterwards(adapter: str) -> None:
     async def play() -> None:
         first, second, third = AdapterClaim(adapter), AdapterClaim(adapter), AdapterClaim(adapter)
+        assert holder_of(adapter) is None
         first.take()
         first.take()
+        assert str(holder_of(adapter)).startswith(f"process {os.getpid()} (")
+        await asyncio.sleep(0)
         for _ in range(100):
             assert f"{adapter} is held by process {os.getpid()} (" in await refusal(second)
             await asyncio.sleep(0)

@@ -40,7 +40,13 @@ def host(tmp_path: Path) -> Host:
     write(tmp_path / "main.conf", "[GATT]\nChannels = 1\n")
     write(tmp_path / "sys/class/bluetooth/hci0/type", "")
     (tmp_path / "sys/class/rfkill").mkdir(parents=True)
-    return Host(reticulum=tmp_path / "reticulum", proc=tmp_path / "proc", sys=tmp_path / "sys", look=lambda: bus())
+    return Host(
+        reticulum=tmp_path / "reticulum",
+        proc=tmp_path / "proc",
+        sys=tmp_path / "sys",
+        look=lambda: bus(),
+        holder_of=lambda _: None,
+    )
 
 
 def write(path: Path, text: str) -> None:
@@ -60,6 +66,14 @@ def on_bus(host: Host, seen: Bus) -> Host:
 def switch(host: Host, *, soft: int = 0, hard: int = 0, kind: str = "bluetooth") -> None:
     for name, text in {"type": kind, "name": "hci0", "soft": str(soft), "hard": str(hard)}.items():
         write(host.sys / "class/rfkill/rfkill0" / name, text + "\n")
+
+
+def test_a_program_of_ours_that_has_the_adapter_is_named(host: Host) -> None:
+    assert "has it" not in find(host, "in-use").detail
+    host.holder_of = {"hci0": "process 5 (rnsd)"}.get
+    found = find(host, "in-use")
+    assert found.status is Status.OK
+    assert "process 5 (rnsd) has it" in found.detail
 
 
 def test_a_host_that_is_well_is_found_well(host: Host) -> None:

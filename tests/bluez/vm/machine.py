@@ -23,9 +23,9 @@ TRANSLATION_CACHE = 256
 #: Controllers that can be plugged in as adapters, each behind a serial port of its own: radio0, radio1, …
 RADIO_PORTS = 3
 CONSOLE = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr"
-#: What a guest tells the time by. Its kernel measures how fast the processor's counter runs while it boots; in an emulator
-#: that had to wait just then, the measure was found to be wrong by a factor of five, and so were all time-outs. What
-#: reads the host's clock needs no measuring.
+#: What a guest tells the time by. Its kernel measures how fast the processor's counter runs while it boots; in an
+#: emulator that had to wait just then, the measure was found to be wrong by a factor of five, and so were all
+#: time-outs. What reads the host's clock needs no measuring.
 CLOCK = {"kvm": "tsc=reliable", "tcg": "clocksource=hpet tsc=unstable"}
 
 
@@ -46,10 +46,11 @@ class Accelerator:
 
 def bare(accelerator: Accelerator, kernel: Kernel, memory: int, append: str) -> list[str]:
     """Return the command line of a machine without devices, which speaks on its console."""
+    arguments = f"{CONSOLE} {CLOCK[accelerator.name]} {append}"
     return [
         *(QEMU, "-nodefaults", "-no-user-config", "-machine", "q35", *accelerator.options, "-smp", "1"),
         *("-m", str(memory), "-display", "none", "-no-reboot", "-serial", "stdio"),
-        *("-kernel", str(kernel.image), "-initrd", str(kernel.initrd), "-append", f"{CONSOLE} {CLOCK[accelerator.name]} {append}"),
+        *("-kernel", str(kernel.image), "-initrd", str(kernel.initrd), "-append", arguments),
     ]
 
 
