@@ -104,6 +104,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._claim = AdapterClaim(adapter)
         self._radio: _Radio | None = None
         self._switched_off = False  # by a person, while we used it: it is left off then
+        self._why_gone = "the radio is gone"
         self._centrals = Centrals(self._dispatcher.time)
 
     @property
@@ -171,6 +172,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
     def _on_radio_lost(self, error: RadioError) -> None:
         self._switched_off = isinstance(error, AdapterOffError)
         if self._radio is not None:
+            self._why_gone = str(error)
             self._dispatcher.spawn(self._lose(error))
 
     async def _lose(self, error: RadioError) -> None:
@@ -219,7 +221,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     def _there(self) -> _Radio:
         if self._radio is None:
-            raise RadioError("the radio is gone")
+            raise RadioError(self._why_gone)
         return self._radio
 
     # --- being found and finding --------------------------------------------------------------------------------------
