@@ -72,10 +72,10 @@ async def _run(options: argparse.Namespace, roots: list[GuestRoot], logs: Path) 
     for root in roots:
         say(f"{root.name} is Linux {root.kernel.version}")
     chosen = _chosen(options.scenarios)
-    everything = options.thorough or options.scenarios
+    everything = bool(options.thorough or options.scenarios)
 
     async def run(root: GuestRoot, wanted: Callable[[Scenario], bool]) -> list[Result]:
-        mine = [s for s in chosen if wanted(s) and (everything or s.roots is None or root.name in s.roots)]
+        mine = [s for s in chosen if wanted(s) and s.runs_on(root.name, everything)]
         runner = Runner(root, how, logs, say, thorough=options.thorough, debug=options.debug)
         return await runner.run(mine)
 

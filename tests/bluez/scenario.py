@@ -19,6 +19,7 @@ class Scenario:
         guests: how many guests it uses at most; those that need fewer run first.
         timeout: seconds that it may take, the boot of its guests included.
         roots: on which it runs unless everything is to run on all; None is all.
+        only: on which it can run; None is all.
         alone: it measures, so that nothing else may run meanwhile.
     """
 
@@ -27,21 +28,32 @@ class Scenario:
     guests: int
     timeout: float
     roots: tuple[str, ...] | None
+    only: tuple[str, ...] | None
     alone: bool
+
+    def runs_on(self, root: str, everything: bool) -> bool:
+        """Whether it is to run on this root; everything means on all on which it can."""
+        wanted = self.only if everything else self.roots or self.only
+        return wanted is None or root in wanted
 
 
 SCENARIOS: dict[str, Scenario] = {}
 
 
 def scenario(
-    *, guests: int, timeout: float = 240.0, on: tuple[str, ...] | None = None, alone: bool = False
+    *,
+    guests: int,
+    timeout: float = 240.0,
+    on: tuple[str, ...] | None = None,
+    only: tuple[str, ...] | None = None,
+    alone: bool = False,
 ) -> Callable[[Body], Body]:
     """Make a scenario of an async function; its name is the function's. See `Scenario`, `on` is its `roots`."""
 
     def register(body: Body) -> Body:
         name = getattr(body, "__name__", str(body))
         assert name not in SCENARIOS, f"two scenarios are called {name}"
-        SCENARIOS[name] = Scenario(name, body, guests, timeout, on, alone)
+        SCENARIOS[name] = Scenario(name, body, guests, timeout, on, only, alone)
         return body
 
     return register

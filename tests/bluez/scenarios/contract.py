@@ -19,12 +19,11 @@ async def _pass(rig: Rig, radio: str, *tests: str) -> None:
     rig.note(summary.strip("= "))
 
 
-@scenario(guests=1, timeout=TIMEOUT, on=())
+@scenario(guests=1, timeout=TIMEOUT, only=("trixie",))
 async def contract_dialling(rig: Rig) -> None:
     """BlueZ dials, scans and writes.
 
-    By name only, for it takes longer than the lane may: `--root trixie contract_dialling`. Not on Debian 12, whose
-    kernel 6.1.192 ends bluetoothd when an attempt is given up (a fault in hci_chan_del).
+    Not on Debian 12, whose kernel 6.1.192 ends bluetoothd when an attempt is given up (a fault in hci_chan_del).
     """
     await _pass(rig, "bluez-dials", "discovery", "frames", "life", "links", "callbacks", "faults", "radio")
 
