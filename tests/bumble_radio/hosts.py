@@ -172,12 +172,7 @@ class HciHost(asyncio.Protocol):
                 peer_address_type=peer.address_type,
                 peer_address=peer,
                 own_address_type=own,
-                connection_interval_min=interval,
-                connection_interval_max=interval,
-                max_latency=latency,
-                supervision_timeout=timeout,
-                min_ce_length=0,
-                max_ce_length=0,
+                **_link_parameters(interval, latency, timeout),
             )
         )
 
@@ -260,14 +255,21 @@ def completed(host: HciHost) -> int:
     return sum(sum(event.num_completed_packets) for event in host.all(hci.HCI_Number_Of_Completed_Packets_Event))
 
 
+def _link_parameters(interval: int, latency: int, timeout: int) -> dict[str, int]:
+    """What LE Create Connection and LE Connection Update ask for in the same fields."""
+    return {
+        "connection_interval_min": interval,
+        "connection_interval_max": interval,
+        "max_latency": latency,
+        "supervision_timeout": timeout,
+        "min_ce_length": 0,
+        "max_ce_length": 0,
+    }
+
+
 def update(handle: int, interval: int = 80, latency: int = 1, timeout: int = 400) -> hci.HCI_Command:
     """LE Connection Update."""
     return hci.HCI_LE_Connection_Update_Command(
         connection_handle=handle,
-        connection_interval_min=interval,
-        connection_interval_max=interval,
-        max_latency=latency,
-        supervision_timeout=timeout,
-        min_ce_length=0,
-        max_ce_length=0,
+        **_link_parameters(interval, latency, timeout),
     )

@@ -7,7 +7,8 @@ import logging
 import socket
 
 from .air import Air
-from .controller import ACL_LENGTH, RadioController
+from .controller import RadioController
+from .forwarding import ACL_LENGTH
 from .h4 import Deframer
 
 log = logging.getLogger(__name__)
