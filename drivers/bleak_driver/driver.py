@@ -160,9 +160,11 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await obeyed(server.open(), "register the GATT service")
             wrong = bearers.complaint(await bluez.daemon_pid())
         except BaseException:
-            await server.close()
-            await bluez.close()
-            self._claim.drop()
+            try:
+                await server.close()
+                await bluez.close()
+            finally:  # also when `stop` has no patience with these
+                self._claim.drop()
             raise
         self._radio = _Radio(bluez, server, notifier, scanner, central)
         self._switched_off = False
@@ -209,8 +211,10 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await power_cycle(bluez, self._uuids.service)
         finally:
-            await bluez.close()
-            self._claim.drop()
+            try:
+                await bluez.close()
+            finally:
+                self._claim.drop()
 
     @property
     def _remedy(self) -> str:

@@ -130,10 +130,10 @@ class BlueZRig(BumbleRig):
         super().radio_off(node)
 
     def close(self) -> None:
-        try:
-            super().close()
-        finally:
-            self._unplug()
+        # First: bluetoothd takes two seconds to end a link in order, and none to lose it. And a driver that is stopped
+        # while it opens the radio anew must leave that to the next.
+        self._unplug()
+        super().close()
 
 
 def _await(*, there: bool) -> None:

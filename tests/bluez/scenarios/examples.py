@@ -37,7 +37,7 @@ async def example_scan(rig: Rig) -> None:
     rig.note(f"heard {found['name']} at {found['rssi']} dBm")
 
 
-@scenario(guests=2, on=("trixie",))
+@scenario(guests=2, on=("bookworm",))
 async def example_connect(rig: Rig) -> None:
     """connect.py links to the other host, holds the link, and ends it in order."""
     a, b = await rig.guests(2, gatt_channels=1)
@@ -112,7 +112,7 @@ async def example_mesh(rig: Rig) -> None:
     await _typed(rig, "mesh.py", "{name}: good morning from {name}")
 
 
-@scenario(guests=2, timeout=400.0, on=("trixie",))
+@scenario(guests=2, timeout=400.0, on=("bookworm",))
 async def example_two_node_reticulum(rig: Rig) -> None:
     """two_node_reticulum.py: announces, an LXMF message with proof and 64 KiB each way, a passphrase on the air."""
     a, b = await rig.guests(2, gatt_channels=1)

@@ -107,7 +107,7 @@ async def dbus_gone_and_back(rig: Rig) -> None:
     await _survive(rig, Guest.restart_dbus, "D-Bus", _nothing, "D-Bus was killed")
 
 
-@scenario(guests=2, timeout=300.0, on=("trixie",))
+@scenario(guests=2, timeout=300.0, on=("bookworm",))
 async def process_killed_and_started_again(rig: Rig) -> None:
     """A node is killed: bluetoothd keeps its link and its devices; the new process and the peer come together again."""
     pair = await Pair.link(rig)
