@@ -121,7 +121,6 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     async def _open_radio(self) -> None:
         assert self._uuids is not None
-        self._claim.take()
         bluez = BlueZ(self._adapter, self._on_device_connection, self._on_radio_lost)
         server = GattServer(
             bluez.path,
@@ -155,6 +154,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             self._report_link_lost,
             self._is_forestalled,
         )
+        self._claim.take()
         try:
             await bluez.open(self._uuids.service, power_on=not self._switched_off)
             await obeyed(server.open(), "register the GATT service")
