@@ -105,6 +105,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._radio: _Radio | None = None
         self._switched_off = False  # by a person, while we used it: it is left off then
         self._why_gone = "the radio is gone"
+        self._closing = asyncio.Event()  # set when that which closes the radio has done so; another one each time
+        self._closing.set()
         self._centrals = Centrals(self._dispatcher.time)
 
     @property
@@ -187,7 +189,9 @@ class BleakDriver(BaseDriver[BlueZLink]):
         centrals = self._centrals.addresses
         self._centrals.clear()
         if radio is None:
+            await self._closing.wait()  # who has lost it may be at it still
             return
+        closing = self._closing = asyncio.Event()
         try:
             # Together, because bluetoothd takes two seconds for each disconnect.
             await _in_time(
@@ -197,6 +201,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             await radio.server.close()
             await radio.bluez.close()
         finally:
+            closing.set()
             if self._radio is None:  # else this one would not close, and was opened anew meanwhile
                 self._claim.drop()
 
