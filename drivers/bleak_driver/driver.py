@@ -294,6 +294,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             if self._centrals.is_expected(address):
                 raise ForestalledError(f"{address} has connected to us; its handshake is awaited")
             if not await radio.bluez.is_connected(address):
+                logger.debug("BlueZ is to connect to %s", address)
                 await radio.bluez.connect(address)
             # else it has been connected for long, and nobody speaks: the connection is as good as ours
         except UnknownDeviceError:

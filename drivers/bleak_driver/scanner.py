@@ -133,6 +133,7 @@ class Scanner:
         found = self._found.get(address)
         if found is not None:
             return found
+        logger.debug("%s was not heard yet: it is looked for", address)
         try:
             device = await BleakScanner.find_device_by_address(address, timeout, bluez={"adapter": self._adapter})
         except BLEAK_ERRORS as error:
