@@ -7,6 +7,7 @@ bluetoothd are one host that talks to itself, which neither BlueZ nor its users 
 from __future__ import annotations
 
 import contextlib
+import logging
 import subprocess
 import sys
 import time
@@ -66,6 +67,7 @@ class BlueZRig(BumbleRig):
     node_type = GreetingNode
 
     def __init__(self, place: int) -> None:
+        logging.getLogger("drivers.bleak_driver").setLevel(logging.DEBUG)  # shown of a test that fails
         self._place = place
         self._made = 0
         self._greeted: set[tuple[Node, str]] = set()

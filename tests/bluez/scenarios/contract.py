@@ -24,8 +24,7 @@ async def _pass(rig: Rig, radio: str, part: str) -> None:
     (guest,) = await rig.guests(1, gatt_channels=1)
     await guest.unplug_adapter()  # the suite plugs in its own
     files = [f"{REPO}/tests/contract/test_{name}.py" for name in PARTS[part]]
-    options = ("--radio", radio, "-p", "no:cacheprovider", "-rfE", "--log-level=DEBUG")
-    suite = guest.python("pytest", *files, *options)
+    suite = guest.python("pytest", *files, "--radio", radio, "-p", "no:cacheprovider", "-rfE")
     (summary,) = [line for line in await suite.succeed(TIMEOUT) if " passed" in line]
     rig.note(summary.strip("= "))
 
