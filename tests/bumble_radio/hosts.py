@@ -21,8 +21,8 @@ from drivers.bumble_driver.radio import RadioServer
 T = TypeVar("T")
 E = TypeVar("E", bound=hci.HCI_Packet)
 
-PATIENCE = 3.0
-"""Seconds after which a test gives up. Nothing here takes a tenth of it."""
+PATIENCE = 20.0
+"""Seconds after which a test gives up on one thing, and three times as many on all. Nothing takes a tenth of it."""
 
 SUCCESS = hci.HCI_ErrorCode.SUCCESS
 INTERVAL = 0x0020
@@ -31,7 +31,7 @@ INTERVAL = 0x0020
 
 def run(test: Coroutine[Any, Any, T]) -> T:
     """Run one test on a loop of its own; a test that hangs fails."""
-    return asyncio.run(asyncio.wait_for(test, 15))
+    return asyncio.run(asyncio.wait_for(test, 3 * PATIENCE))
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -27,14 +27,23 @@ that a hostile peer provokes can."""
 class _HostPort(asyncio.Protocol):
     """The wire between one host and its controller.
 
-    Memory per host is bounded: one unfinished packet towards the controller, ``_LIMIT`` bytes towards the host. While a
-    host does not read, nothing is read from it either, so its own commands cannot fill its buffer with answers.
+    Memory per host is bounded: one unfinished packet towards the controller, and towards the host ``_LIMIT`` bytes and
+    as many that its transport has at most. While a host does not read, nothing is read from it either, so its own
+    commands cannot fill its buffer with answers.
     """
 
     def __init__(self, server: RadioServer) -> None:
         self._server = server
         self._deframer = Deframer(ACL_LENGTH)
+        self._paused = False
+        # While paused: what a transport has to keep, it counts anew at every write (asyncio from Python 3.12 on).
+        self._backlog = bytearray()
         self.closed = asyncio.get_running_loop().create_future()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the host has not taken yet, but for what the kernel holds."""
+        return self._transport.get_write_buffer_size() + len(self._backlog)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -65,18 +74,27 @@ class _HostPort(asyncio.Protocol):
         """The controller speaks."""
         if self._transport.is_closing():
             return
-        self._transport.write(packet)
-        if self._transport.get_write_buffer_size() > _LIMIT:
+        if not self._paused:
+            self._transport.write(packet)
+            return
+        self._backlog += packet
+        if len(self._backlog) > _LIMIT:
             log.warning("%s: host dropped: it does not read", self._controller.name)
             self.abort()
 
     def pause_writing(self) -> None:
+        self._paused = True
         self._controller.set_congested(True)
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
-        self._controller.set_congested(False)
+        self._paused = False
+        backlog, self._backlog = self._backlog, bytearray()
+        if backlog:
+            self._transport.write(backlog)
+        if not self._paused:  # that may have been too much again
+            self._transport.resume_reading()
+            self._controller.set_congested(False)
 
     def abort(self) -> None:
         self._transport.abort()
