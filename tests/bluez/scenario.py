@@ -18,7 +18,7 @@ class Scenario:
         name: what it is called in reports.
         guests: how many guests it uses at most; those that need fewer run first.
         timeout: seconds that it may take, the boot of its guests included.
-        roots: on which it runs unless everything is to run on all; None is all.
+        roots: on which it runs unless everything is to run on all; None is all, and an empty one is by name only.
         only: on which it can run; None is all.
         alone: it measures, so that nothing else may run meanwhile.
     """
@@ -33,7 +33,7 @@ class Scenario:
 
     def runs_on(self, root: str, everything: bool) -> bool:
         """Whether it is to run on this root; everything means on all on which it can."""
-        wanted = self.only if everything else self.roots or self.only
+        wanted = self.only if everything or self.roots is None else self.roots
         return wanted is None or root in wanted
 
 
