@@ -27,9 +27,8 @@ that a hostile peer provokes can."""
 class _HostPort(asyncio.Protocol):
     """The wire between one host and its controller.
 
-    Memory per host is bounded: one unfinished packet towards the controller, and towards the host ``_LIMIT`` bytes and
-    as many that its transport has at most. While a host does not read, nothing is read from it either, so its own
-    commands cannot fill its buffer with answers.
+    Memory per host is bounded: one unfinished packet towards the controller, ``_LIMIT`` bytes towards the host. While a
+    host does not read, nothing is read from it either, so its own commands cannot fill its buffer with answers.
     """
 
     def __init__(self, server: RadioServer) -> None:
@@ -78,7 +77,7 @@ class _HostPort(asyncio.Protocol):
             self._transport.write(packet)
             return
         self._backlog += packet
-        if len(self._backlog) > _LIMIT:
+        if self.waiting > _LIMIT:
             log.warning("%s: host dropped: it does not read", self._controller.name)
             self.abort()
 
