@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
+import threading
 import uuid
 from typing import Any
 
@@ -20,11 +20,13 @@ class HangingBlueZ:
     """A bluetoothd that answers neither hello nor good-bye."""
 
     path = "/org/bluez/hci0"
+    opening = threading.Event()
 
     def __init__(self, *_: object) -> None:
         pass
 
     async def open(self, *_: object, **__: object) -> None:
+        self.opening.set()
         await asyncio.Event().wait()
 
     async def close(self) -> None:
@@ -45,13 +47,6 @@ class NoServer:
         pass
 
 
-def wait_for_claim(adapter: str) -> None:
-    deadline = time.monotonic() + 10.0
-    while holder_of(adapter) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_driver_that_is_stopped_while_its_radio_opens_leaves_the_adapter_to_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -62,6 +57,8 @@ def test_a_driver_that_is_stopped_while_its_radio_opens_leaves_the_adapter_to_ot
         driver: BLEDriverInterface = module.BleakDriver(adapter=adapter)
         for _ in range(2):
             driver.start(SERVICE_UUID, RX_CHAR_UUID, TX_CHAR_UUID, IDENTITY_CHAR_UUID)
-            wait_for_claim(adapter)
+            assert HangingBlueZ.opening.wait(10.0)
+            assert holder_of(adapter) is not None
             driver.stop()
             assert holder_of(adapter) is None
+            HangingBlueZ.opening.clear()
