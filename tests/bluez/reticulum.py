@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from .vm.guest import Guest
 from .vm.program import Program
 
@@ -26,14 +24,10 @@ CONFIG = """\
 LOADER = "from ble_interface.reticulum import interface_class\n"
 
 
-async def prepare(guest: Guest, *, transport: bool = False) -> None:
+async def prepare(guest: Guest, directory: str = DIRECTORY, *, transport: bool = False) -> None:
     """Write the configuration; with `transport`, of a node that forwards."""
-    await guest.tool("mkdir", "-p", f"{DIRECTORY}/interfaces")
-    for name, text in (
-        ("config", CONFIG.format(transport="Yes" if transport else "No")),
-        ("interfaces/BLEInterface.py", LOADER),
-    ):
-        await guest.tool("sh", "-c", f"printf %s {shlex.quote(text)} >{DIRECTORY}/{name}")
+    await guest.write(f"{directory}/config", CONFIG.format(transport="Yes" if transport else "No"))
+    await guest.write(f"{directory}/interfaces/BLEInterface.py", LOADER)
 
 
 def start(guest: Guest, name: str) -> Program:

@@ -13,9 +13,8 @@ logger = logging.getLogger(__name__)
 
 #: To run guests, whatever their root is.
 FOR_ANY_GUEST = ("qemu-system-x86", "kmod")
-#: What a guest needs whose programs use BlueZ. python3-cairo only because pip would build it: bluezero requires
-#: PyGObject, that requires pycairo by its metadata, and Debian's python3-gi does without. systemd
-#: for what is a service.
+#: What a guest needs whose programs use BlueZ, and systemd for what is a service. python3-cairo only because pip would
+#: build it: bluezero requires PyGObject, that requires pycairo by its metadata, and Debian's python3-gi does without.
 FOR_BLUEZ = ("bluez", "dbus", "python3-dbus", "python3-gi", "python3-cairo", "python3-venv", "systemd")
 #: To make another root.
 FOR_OTHER_ROOTS = ("debootstrap", "debian-archive-keyring")

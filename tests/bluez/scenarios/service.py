@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
-from pathlib import PurePosixPath
 
-from ..reticulum import CONFIG, LOADER
+from .. import reticulum
 from ..rig import REPO as HOST_REPO
 from ..rig import Rig
 from ..scenario import expect, scenario
 from ..vm.guest import REPO, Guest
 
 UNIT, USER = "rnsd.service", "pi"
-HOME = PurePosixPath("/home", USER)
+HOME, UNITS = f"/home/{USER}", "/run/systemd/system"
 #: What the rig's guest does not start: it has neither systemd's other units nor BlueZ's, but bluetoothd runs.
 ALONE = "[Unit]\nDefaultDependencies=no\n"
 #: The guest's Python is the rig's, and in a directory of root.
@@ -23,25 +21,18 @@ BOB = b"B" * 16
 START_TIMEOUT, LINK_TIMEOUT = 90.0, 90.0
 
 
-async def _write(guest: Guest, path: PurePosixPath, text: str) -> None:
-    await guest.tool("mkdir", "-p", str(path.parent))
-    await guest.tool("sh", "-c", f"printf %s {shlex.quote(text)} >{path}")
-
-
 async def _set_up(guest: Guest) -> None:
     """Do what the unit's first lines tell people to do, for a user of its name."""
     await guest.tool("useradd", "--create-home", USER)
     await guest.tool("chmod", "o+x", "/root")
-    rnsd = HOME / "venv/bin/rnsd"
-    await _write(guest, rnsd, RNSD.format(repo=REPO, python=guest.interpreter))
-    await guest.tool("chmod", "+x", str(rnsd))
-    await _write(guest, HOME / ".reticulum/config", CONFIG.format(transport="No"))
-    await _write(guest, HOME / ".reticulum/interfaces/BLEInterface.py", LOADER)
-    await guest.tool("chown", "-R", f"{USER}:", str(HOME))
-    units = PurePosixPath("/run/systemd/system")
-    await _write(guest, units / UNIT, (HOST_REPO / "examples" / UNIT).read_text())
-    await _write(guest, units / f"{UNIT}.d/alone.conf", ALONE)
-    await guest.tool("ln", "-s", "/dev/null", str(units / "bluetooth.service"))
+    rnsd = f"{HOME}/venv/bin/rnsd"
+    await guest.write(rnsd, RNSD.format(repo=REPO, python=guest.interpreter))
+    await guest.tool("chmod", "+x", rnsd)
+    await reticulum.prepare(guest, f"{HOME}/.reticulum")
+    await guest.tool("chown", "-R", f"{USER}:", HOME)
+    await guest.write(f"{UNITS}/{UNIT}", (HOST_REPO / "examples" / UNIT).read_text())
+    await guest.write(f"{UNITS}/{UNIT}.d/alone.conf", ALONE)
+    await guest.tool("ln", "-s", "/dev/null", f"{UNITS}/bluetooth.service")
 
 
 async def _systemctl(guest: Guest, *args: str) -> list[str]:
@@ -58,16 +49,8 @@ async def rnsd_as_a_service(rig: Rig) -> None:
     bob = await rig.host_program("tests.bluez.guest_side.interface_node", BOB.hex(), "bumble", f"radio={rig.radio}")
     await bob.expect("started", 40.0)
     # A manager of its own namespace of processes, as whose first one it takes itself for the system's.
-    guest.start(
-        "unshare",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "/lib/systemd/systemd",
-        "--system",
-        f"--unit={UNIT}",
-    )
+    namespace = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    guest.start(*namespace, "/lib/systemd/systemd", "--system", f"--unit={UNIT}")
     await bob.expect("up", START_TIMEOUT)
     status = await guest.tool(
         *("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "env", "-u", "XDG_RUNTIME_DIR"),

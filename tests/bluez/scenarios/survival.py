@@ -162,7 +162,7 @@ async def a_user_without_root(rig: Rig) -> None:
     a, b = await rig.guests(2, gatt_channels=1)
     bob = await start_node(b, BOB)
     node = (a.interpreter, "-m", "tests.bluez.guest_side.interface_node", ALICE.hex())
-    await a.tool("sh", "-c", f"echo '{STRICT_POLICY}' >{POLICY_FILE}")
+    await a.write(POLICY_FILE, STRICT_POLICY)
     try:
         await _reload_policy(a)
         alice = a.start(*AS_USER, "--clear-groups", *node)

@@ -120,8 +120,8 @@ class Guest:
         wait = "until test -S /run/dbus/system_bus_socket; do sleep 0.05; done"
         options = " -d" if self._debug else ""
         if gatt:
-            text = "\\n".join(["[GATT]", *(f"{key} = {value}" for key, value in gatt.items())])
-            await self.tool("sh", "-c", f"printf '{text}\\n' >{CONFIGURATION}")
+            lines = ["[GATT]", *(f"{key} = {value}" for key, value in gatt.items())]
+            await self.write(CONFIGURATION, "".join(f"{line}\n" for line in lines))
             options += f" -f {CONFIGURATION}"
         self.bluetoothd = self._service(
             "bluetoothd", "sh", "-c", f"{wait}; exec {BLUETOOTHD} -n{options}", respawn=RESTART_DELAY
@@ -173,6 +173,10 @@ class Guest:
             GuestError: it failed or took too long.
         """
         return await self._control.start(argv).succeed(timeout)
+
+    async def write(self, path: str, text: str) -> None:
+        """Write a file, in a directory that is made if it is missing. Raises GuestError."""
+        await self.tool("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" >"$1"', "sh", path, text)
 
     def _log_program(self, program: Program) -> None:
         log = self._logs.setdefault("programs", Log(f"{self.name}-programs"))
