@@ -19,7 +19,9 @@ def test_both_directions_succeed_and_nothing_is_left(tmp_path: Path, on_air: tup
         for side, other in ((alice, "bob"), (bob, "alice")):
             assert side.finish() == 0, side
             assert side.expect("started")["driver"] == "bumble"
-            assert side.expect("connected")["interface"] == side.expect("heard", peer=other)["interface"]
+            linked, heard = side.expect("connected"), side.expect("heard", peer=other)
+            assert linked["interface"] == heard["interface"]
+            assert side.events.index(linked) < side.events.index(heard)
             side.expect("message_delivered", peer=other, method="direct")
             side.expect("message_received", peer=other, verified=True, text=f"Hello from {other}.")
             side.expect("file_delivered", peer=other)
