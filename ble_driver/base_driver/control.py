@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between attempts to bring up a radio that failed: the first and the longest.
 RETRY_FIRST, RETRY_MAX = 0.5, 5.0
-#: Seconds that the radio gets to be opened: BlueZ ends the links that a killed process has left first, 2 s each.
+#: Seconds that the radio gets to be opened: BlueZ ends the links that a killed process has left first, up to 3 s each.
 OPEN_TIME = 20.0
 #: Seconds that the radio gets to be closed; `stop` has 5 in all.
-CLOSE_TIME = 3.0
+CLOSE_TIME = 3.5
 #: Seconds that the radio gets for a command, and to answer when it is merely asked: bluetoothd takes 3 to end a link.
 COMMAND_TIME, CHECK_TIME = 15.0, 10.0
 #: Seconds that a command gets to clean up after its time was up.

@@ -15,10 +15,15 @@ from ..interface import Bytes
 from ..tasks import within
 from ..uuids import normalise_uuid
 from .coordinated import Coordinated
-from .linking import CLOSE_TIMEOUT, End
+from .linking import End
 from .radio import GattUUIDs, L, Phase
 
 logger = logging.getLogger(__name__)
+
+#: Seconds of the 5 that `stop` has: to free the radio, and then to end its dispatcher.
+STOP_TIME, DISPATCHER_TIME = 4.5, 0.5
+#: Seconds that attempts to connect get to take themselves back before the radio is closed.
+ATTEMPTS_TIME = 1.5
 
 
 class BaseDriver(Coordinated[L]):
@@ -64,7 +69,7 @@ class BaseDriver(Coordinated[L]):
             if phase is Phase.STARTED:
                 self._phase = Phase.STOPPING
         if phase is Phase.STOPPING and not self._dispatcher.is_current:
-            self._stopped.wait(CLOSE_TIMEOUT + 2.0)  # somebody else is at it
+            self._stopped.wait(STOP_TIME + DISPATCHER_TIME)  # somebody else is at it
         if phase is not Phase.STARTED:
             return
         if self._dispatcher.is_current:
@@ -72,7 +77,7 @@ class BaseDriver(Coordinated[L]):
             self._dispatcher.spawn(self._shut_down_and_close())
             return
         try:
-            self._dispatcher.run(self._shut_down(), timeout=CLOSE_TIMEOUT + 1.0)
+            self._dispatcher.run(self._shut_down(), timeout=STOP_TIME)
         except TimeoutError:
             logger.error(
                 "%s: the radio was not closed in time; a callback blocks, or the radio hangs", type(self).__name__
@@ -85,7 +90,7 @@ class BaseDriver(Coordinated[L]):
     def _finish_stop(self) -> None:
         self._look_no_more()
         if self._owns_dispatcher:
-            self._dispatcher.close(timeout=1.0)
+            self._dispatcher.close(timeout=DISPATCHER_TIME)
         with self._lock:
             self._links.clear()
             self._attempts.clear()
@@ -94,7 +99,7 @@ class BaseDriver(Coordinated[L]):
 
     async def _shut_down_and_close(self) -> None:
         try:
-            await within(CLOSE_TIMEOUT, self._shut_down())
+            await within(STOP_TIME, self._shut_down())
         except TimeoutError:
             logger.error("%s: the radio was not closed in time", type(self).__name__)
         self._finish_stop()
@@ -114,7 +119,7 @@ class BaseDriver(Coordinated[L]):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT / 2)
+            await asyncio.wait(tasks, timeout=ATTEMPTS_TIME)
         self._forget_radio()
         try:
             await self._close_radio()

@@ -18,8 +18,8 @@ from .radio import L, Phase
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that one link may take to close before it is given up; `stop` has 5 in all.
-CLOSE_TIMEOUT = 3.0
+#: Seconds that one link may take to close before it is given up.
+CLOSE_TIMEOUT = 4.0
 #: Seconds that an attempt may take to end once it was told to, before it is left behind: bluetoothd takes 3 to take a
 #: connection back.
 ABANDON_TIMEOUT = 6.0

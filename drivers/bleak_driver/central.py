@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds that bleak gets to end a connection; bluetoothd itself takes 2 for it.
-DISCONNECT_TIMEOUT = 2.5
+#: Seconds that bleak gets to end a connection; bluetoothd itself takes 2 to 2.75 for it (seen).
+DISCONNECT_TIMEOUT = 3.5
 
 
 class MissingCharacteristicError(NotOurServiceError):

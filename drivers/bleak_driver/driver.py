@@ -41,10 +41,10 @@ logger = logging.getLogger(__name__)
 #: Of so many attempts in a row that time out, the last is made without pausing the scan: some controllers connect only
 #: while they scan (PROTOCOL.md, BlueZ facts).
 UNPAUSED_ATTEMPT = 3
-#: How often a connection is opened within one attempt: bluetoothd takes two seconds to end one, of ten.
+#: How often a connection is opened within one attempt: bluetoothd takes up to three seconds to end one, of ten.
 LINK_ATTEMPTS = 2
-#: Seconds in which links and scan are ended when the radio is closed: bluetoothd takes 2 for a link.
-PARTING_TIME = 2.4
+#: Seconds in which links and scan are ended when the radio is closed: bluetoothd takes 2 to 2.75 for a link (seen).
+PARTING_TIME = 3.1
 #: Seconds by which an attempt that the peer has forestalled is told of before it would time out.
 FORESTALLED_MARGIN = 0.5
 
@@ -193,7 +193,7 @@ class BleakDriver(BaseDriver[BlueZLink]):
             return
         closing = self._closing = asyncio.Event()
         try:
-            # Together, because bluetoothd takes two seconds for each disconnect.
+            # Together, because bluetoothd takes more than two seconds for each disconnect.
             await _in_time(
                 radio.scanner.stop(), radio.central.close_all(), *(_end(radio.bluez, address) for address in centrals)
             )
