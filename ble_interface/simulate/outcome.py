@@ -84,7 +84,8 @@ def outcome_of(scenario: Scenario, stations: Sequence[Station], mail: Mail, cost
     for station in stations:
         dropped.update(station.dropped())
         for peer in station.interface.peers:
-            edges.add(tuple(sorted((station.number, numbers[peer.identity]))))  # type: ignore[arg-type]
+            one, other = station.number, numbers[peer.identity]
+            edges.add((min(one, other), max(one, other)))
     waits = sorted(wait for station in stations for wait in station.waits)
     linked = {number for edge in edges for number in edge}
     on = [station.number for station in stations if station.is_on]

@@ -170,4 +170,5 @@ class Linking(Answering):
     def on_le_long_term_key_reply(self, connection: object, request: object, long_term_key: bytes | None) -> None:
         # It comes one turn of the loop after the command, and the link may have ended in between.
         if isinstance(connection, RadioConnection) and connection.handle in self._links:
+            # bumble wants a Connection of its own, and uses only what this one has as well.
             super().on_le_long_term_key_reply(connection, request, long_term_key)  # type: ignore[arg-type]
