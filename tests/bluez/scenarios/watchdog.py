@@ -13,7 +13,7 @@ from .survival import ALICE, Pair
 #: Seconds for which bluetoothd may be busy without anybody giving it up: less than the driver's `CHECK_TIME` of 10.
 BUSY = 6.0
 #: Seconds until the driver has noticed (`LOOK_INTERVAL` + `CHECK_TIME`), and until all its steps were in vain: closing
-#: (3), opening (20), power-cycling (15) and opening again. A guest is slow, so both are generous.
+#: (3.5), opening (20), power-cycling (15) and opening again. A guest is slow, so both are generous.
 NOTICED, IN_VAIN = 60.0, 120.0
 
 
