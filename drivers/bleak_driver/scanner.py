@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import math
 from collections import OrderedDict
@@ -12,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from bleak import BleakScanner
+from bleak.args.bluez import BlueZScannerArgs
 from bleak.backends.device import BLEDevice as FoundDevice
 from bleak.backends.scanner import AdvertisementData
 
@@ -68,7 +71,8 @@ class Scanner:
         on_device: Callable[[BLEDevice], Any],
         on_failed: Callable[[RadioError], Any],
     ) -> None:
-        self._adapter = adapter
+        # Without `DuplicateData` BlueZ reports a device again only if its signal has changed by 8 dB.
+        self._bluez: BlueZScannerArgs = {"adapter": adapter, "filters": {"DuplicateData": True}}
         self._service = service
         self._on_device = on_device
         self._passes = ScanPasses(control, dispatcher.spawn, self._scan, on_failed, on=mode.value[0], off=mode.value[1])
@@ -85,11 +89,7 @@ class Scanner:
     @asynccontextmanager
     async def _scan(self) -> AsyncIterator[None]:
         """Scan for as long as the context lasts."""
-        scanner = BleakScanner(
-            self._on_advertisement,
-            service_uuids=[self._service],
-            bluez={"adapter": self._adapter, "filters": {"DuplicateData": True}},
-        )
+        scanner = BleakScanner(self._on_advertisement, service_uuids=[self._service], bluez=self._bluez)
         try:
             # A race is, for example, a scan that bluetoothd has not ended yet.
             await past_races(lambda: obeyed(scanner.start(), "start scanning"))
@@ -135,9 +135,26 @@ class Scanner:
             return found
         logger.debug("%s was not heard yet: it is looked for", address)
         try:
-            device = await BleakScanner.find_device_by_address(address, timeout, bluez={"adapter": self._adapter})
+            device = await self._look_for(address, timeout)
         except BLEAK_ERRORS as error:
             raise link_error(f"looking for {address}", error) from error
         if device is None:
             raise LinkError(f"{address} cannot be heard")
         return self._remember(address, device)
+
+    async def _look_for(self, address: str, timeout: float) -> FoundDevice | None:
+        """Listen for a device.
+
+        Not by bleak's own search, which misses who is reported before it knows that the scan runs: BlueZ may report
+        a device together with that answer, and not again.
+        """
+        heard: asyncio.Future[FoundDevice] = asyncio.get_running_loop().create_future()
+
+        def on_advertisement(device: FoundDevice, _: AdvertisementData) -> None:
+            if device.address == address and not heard.done():
+                heard.set_result(device)
+
+        async with BleakScanner(on_advertisement, bluez=self._bluez):
+            with contextlib.suppress(asyncio.TimeoutError):
+                return await asyncio.wait_for(heard, timeout)
+        return None

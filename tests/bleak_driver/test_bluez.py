@@ -59,26 +59,51 @@ def test_who_connects_to_another_adapter_is_none_of_ours(
     assert heard == told
 
 
+def scanner_of(modules: Any, dispatcher: VirtualDispatcher) -> Any:
+    return modules.scanner.Scanner(
+        "hci0",
+        "37145b00-442d-4a94-917f-8f42c5da28e3",
+        modules.scanner.PowerMode.AGGRESSIVE,
+        ExclusiveControlManager(),
+        dispatcher,
+        print,
+        print,
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "kind"), [("[org.bluez.Error.InProgress] busy", LinkRaceError), ("no adapter", LinkError)]
 )
 def test_who_cannot_be_looked_for_cannot_be_dialled(
     modules: Any, monkeypatch: pytest.MonkeyPatch, error: str, kind: type[LinkError]
 ) -> None:
-    async def refuse(*_: object, **__: object) -> None:
+    async def refuse(_: object) -> None:
         raise modules.scanner.BLEAK_ERRORS[0](error)
 
-    monkeypatch.setattr(modules.scanner.BleakScanner, "find_device_by_address", refuse)
+    monkeypatch.setattr(modules.scanner.BleakScanner, "start", refuse)
     with VirtualDispatcher() as dispatcher:
-        scanner = modules.scanner.Scanner(
-            "hci0",
-            "37145b00-442d-4a94-917f-8f42c5da28e3",
-            modules.scanner.PowerMode.AGGRESSIVE,
-            ExclusiveControlManager(),
-            dispatcher,
-            print,
-            print,
-        )
         with pytest.raises(kind, match=f"looking for {PEER}") as raised:
-            dispatcher.run(scanner.find(PEER, 1.0), 10.0)
+            dispatcher.run(scanner_of(modules, dispatcher).find(PEER, 1.0), 10.0)
         assert type(raised.value) is kind
+
+
+@pytest.mark.parametrize("there", [PEER, "C0:00:00:00:00:02"])
+def test_who_is_heard_as_the_scan_begins_is_found(modules: Any, monkeypatch: pytest.MonkeyPatch, there: str) -> None:
+    """BlueZ may report a device together with its answer that it scans, and not again."""
+    device = SimpleNamespace(address=there)
+
+    async def start(scanner: Any) -> None:
+        scanner._backend.call_detection_callbacks(device, None)
+
+    async def stop(_: object) -> None: ...
+
+    monkeypatch.setattr(modules.scanner.BleakScanner, "start", start)
+    monkeypatch.setattr(modules.scanner.BleakScanner, "stop", stop)
+    with VirtualDispatcher() as dispatcher:
+        scanner = scanner_of(modules, dispatcher)
+        if there == PEER:
+            assert dispatcher.run(scanner.find(PEER, 1.0), 10.0).device is device
+            assert scanner.known(PEER) is not None
+        else:
+            with pytest.raises(LinkError, match=f"{PEER} cannot be heard"):
+                dispatcher.run(scanner.find(PEER, 1.0), 10.0)
