@@ -71,7 +71,7 @@ class Scanner:
         on_device: Callable[[BLEDevice], Any],
         on_failed: Callable[[RadioError], Any],
     ) -> None:
-        # Without `DuplicateData` BlueZ reports a device again only if its signal has changed by 8 dB.
+        # Without `DuplicateData` BlueZ says nothing more of a device whose data and signal stay the same.
         self._bluez: BlueZScannerArgs = {"adapter": adapter, "filters": {"DuplicateData": True}}
         self._service = service
         self._on_device = on_device
