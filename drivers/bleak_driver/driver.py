@@ -108,6 +108,8 @@ class BleakDriver(BaseDriver[BlueZLink]):
         self._closing = asyncio.Event()  # set when that which closes the radio has done so; another one each time
         self._closing.set()
         self._centrals = Centrals(self._dispatcher.time)
+        # Of centrals that have left: whether connected, and whether by us, until what they wrote has arrived.
+        self._heard_out: dict[str, list[tuple[bool, bool]]] = {}
 
     @property
     def local_address(self) -> str | None:
@@ -318,8 +320,32 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     def _on_device_connection(self, address: str, connected: bool) -> None:
         """BlueZ says that a device was connected or disconnected, by whomever."""
+        ours = self._radio is not None and self._radio.bluez.is_dialling(address)
+        link = self._links.get(address)
+        if address in self._heard_out:
+            self._heard_out[address].append((connected, ours))
+        elif not connected and link is not None and link.role is Role.PERIPHERAL and self._radio is not None:
+            self._heard_out[address] = [(connected, ours)]
+            self._dispatcher.spawn(self._hear_out(self._radio.server, address))
+        else:
+            self._take_news(address, connected, ours)
+
+    async def _hear_out(self, server: GattServer, address: str) -> None:
+        """Let what a central wrote before it left arrive: by another connection to D-Bus than the news that it left.
+
+        It would be taken for the first words of another link.
+        """
+        try:
+            await obeyed(server.hear_out(), "hand on what was written")
+        except RadioError as error:
+            logger.debug("%s has left: %s", address, error)
+        finally:
+            news = self._heard_out.pop(address)
+        for connected, ours in news:
+            self._take_news(address, connected, ours)
+
+    def _take_news(self, address: str, connected: bool, ours: bool) -> None:
         if connected:
-            ours = self._radio is not None and self._radio.bluez.is_dialling(address)
             if address not in self._links and not ours:
                 self._expect_handshake(address)
         else:

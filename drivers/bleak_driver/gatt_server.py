@@ -27,6 +27,9 @@ from .notify_sockets import make_pair
 #: Seconds that BlueZ gets to accept or drop the application or the advertisement.
 REGISTER_TIMEOUT = 5.0
 
+#: Seconds that what centrals have written may take to come to us from BlueZ.
+HEAR_OUT_TIMEOUT = 2.0
+
 #: Seconds that BlueZ gets to take the frames of a packet: with several centrals it works for all of them meanwhile.
 NOTIFY_TIMEOUT = 20.0
 
@@ -239,6 +242,20 @@ class GattServer:
         forgotten, self._advertisement = self._advertisement, None
         if forgotten is not None:
             await GLibThread.call(forgotten.remove_from_connection)
+
+    async def hear_out(self) -> None:
+        """Wait until all that centrals have written so far was handed on. Raises DBusException, or TimeoutError.
+
+        bluetoothd answers by the connection by which it hands on what is written, after that.
+        """
+        bus = self._bus
+        if bus is None:
+            return
+        bluez = bus.get_object(constants.BLUEZ_SERVICE_NAME, "/", introspect=False)
+        await GLibThread.reply(
+            lambda ok, failed: dbus.Interface(bluez, dbus.PEER_IFACE).Ping(reply_handler=ok, error_handler=failed),
+            HEAR_OUT_TIMEOUT,
+        )
 
     async def notify(self, frames: tuple[bytes, ...]) -> None:
         """Notify the frames to every subscribed central, and wait until bluetoothd has taken them.

@@ -78,6 +78,8 @@ class FakeBlueZ:
 
     async def ping(self) -> None: ...
 
+    async def disconnect(self, _: str) -> None: ...
+
     async def mtu_of(self, _: str) -> int:
         return 517
 
@@ -112,6 +114,9 @@ class Part:
         await self.daemon.obey("unscan")
 
     async def stop_advertising(self) -> None: ...
+
+    async def hear_out(self) -> None:
+        await self.daemon.obey("hear out")
 
     def known(self, address: str) -> str | None:
         return address if address in self.daemon.nodes else None
@@ -200,6 +205,38 @@ def test_a_node_without_our_service_is_forgotten_with_its_link(driver: Any, daem
             driver._dispatcher.call_soon(driver._on_device_connection, address, connected)
     eventually(lambda: f"forget {node} unless it offers {SERVICE}" in daemon.calls)
     assert not any(call.startswith(f"forget {stranger}") for call in daemon.calls)
+
+
+def test_what_a_central_wrote_before_it_left_is_of_its_link(
+    driver: Any, daemon: Bluetoothd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes and the news that a central has left come by two connections to D-Bus, in any order."""
+    address, obey = "0F:0D:00:00:00:01", daemon.obey
+    told: list[object] = []
+    driver.on_device_connected = lambda address, _: told.append("connected")
+    driver.on_device_disconnected = lambda address: told.append("disconnected")
+    driver.on_data_received = lambda address, frame: told.append(frame)
+
+    def write(frame: bytes) -> None:
+        driver._on_write(f"{ADAPTER}/dev_{address.replace(':', '_')}", 517, frame)
+
+    async def late(what: str) -> None:
+        await obey(what)
+        if what == "hear out":
+            write(b"late")
+
+    monkeypatch.setattr(daemon, "obey", late)
+
+    def happen() -> None:
+        write(b"early")
+        driver._on_device_connection(address, False)
+        driver._on_device_connection(address, True)
+
+    driver._dispatcher.call_soon(happen)
+    eventually(lambda: "disconnected" in told)
+    driver._dispatcher.call_soon(write, b"new")
+    eventually(lambda: b"new" in told)
+    assert told == ["connected", b"early", b"late", "disconnected", "connected", b"new"]
 
 
 def test_a_controller_that_hangs_is_power_cycled(driver: Any, daemon: Bluetoothd, monkeypatch: Any) -> None:
