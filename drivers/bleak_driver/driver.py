@@ -320,25 +320,20 @@ class BleakDriver(BaseDriver[BlueZLink]):
 
     def _on_device_connection(self, address: str, connected: bool) -> None:
         """BlueZ says that a device was connected or disconnected, by whomever."""
-        ours = self._radio is not None and self._radio.bluez.is_dialling(address)
+        radio = self._radio
+        ours = radio is not None and radio.bluez.is_dialling(address)
         link = self._links.get(address)
         if address in self._heard_out:
             self._heard_out[address].append((connected, ours))
-        elif not connected and link is not None and link.role is Role.PERIPHERAL and self._radio is not None:
+        elif radio is not None and not connected and link is not None and link.role is Role.PERIPHERAL:
             self._heard_out[address] = [(connected, ours)]
-            self._dispatcher.spawn(self._hear_out(self._radio.server, address))
+            self._dispatcher.spawn(self._tell_when_heard_out(radio.server, address))
         else:
             self._take_news(address, connected, ours)
 
-    async def _hear_out(self, server: GattServer, address: str) -> None:
-        """Let what a central wrote before it left arrive: by another connection to D-Bus than the news that it left.
-
-        It would be taken for the first words of another link.
-        """
+    async def _tell_when_heard_out(self, server: GattServer, address: str) -> None:
         try:
-            await obeyed(server.hear_out(), "hand on what was written")
-        except RadioError as error:
-            logger.debug("%s has left: %s", address, error)
+            await _hear_out(server, address)
         finally:
             news = self._heard_out.pop(address)
         for connected, ours in news:
@@ -418,12 +413,14 @@ class BleakDriver(BaseDriver[BlueZLink]):
         await write(link, frame, acknowledged)
 
     async def _close_link(self, link: BlueZLink) -> None:
-        if self._radio is None:
+        radio = self._radio
+        if radio is None:
             return
         if link.client is not None:
-            await self._radio.central.close(link)
+            await radio.central.close(link)
         else:
-            await _end(self._radio.bluez, link.address)
+            await _end(radio.bluez, link.address)
+            await _hear_out(radio.server, link.address)
 
 
 async def _end(bluez: BlueZ, address: str) -> None:
@@ -431,6 +428,17 @@ async def _end(bluez: BlueZ, address: str) -> None:
         await bluez.disconnect(address)
     except RadioError as error:  # it is not connected any more
         logger.debug("disconnecting %s: %s", address, error)
+
+
+async def _hear_out(server: GattServer, address: str) -> None:
+    """Let what a central wrote before it left arrive: by another connection to D-Bus than the news that it left.
+
+    It would be taken for the first words of another link.
+    """
+    try:
+        await obeyed(server.hear_out(), "hand on what was written")
+    except RadioError as error:
+        logger.debug("%s has left: %s", address, error)
 
 
 async def _in_time(*partings: Awaitable[object]) -> None:

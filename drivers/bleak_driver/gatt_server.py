@@ -159,7 +159,7 @@ class GattServer:
         self._open = True
         await GLibThread.call(self._build)
         await GLibThread.reply(
-            lambda ok, failed: self._manager(constants.GATT_MANAGER_IFACE).RegisterApplication(
+            lambda ok, failed: self._bluez(constants.GATT_MANAGER_IFACE).RegisterApplication(
                 dbus.ObjectPath(self._root), dbus.Dictionary({}, signature="sv"), reply_handler=ok, error_handler=failed
             ),
             REGISTER_TIMEOUT,
@@ -183,7 +183,7 @@ class GattServer:
         for part in self._objects[1:]:
             application.add_managed_object(part)
 
-    def _manager(self, interface: str) -> Any:
+    def _bluez(self, interface: str) -> Any:
         bluez = self._bus.get_object(constants.BLUEZ_SERVICE_NAME, self._adapter_path, introspect=False)
         return dbus.Interface(bluez, interface)
 
@@ -192,7 +192,7 @@ class GattServer:
         if not self._open:
             return
         self._open = False
-        bus, self._bus = self._bus, None
+        bus = self._bus  # stays: what is still under way then fails as D-Bus has it
         objects, self._objects = [*self._objects, self._advertisement], []
         self._advertisement = None
 
@@ -214,7 +214,7 @@ class GattServer:
         self._advertisement = await GLibThread.call(_Advertisement, self._bus, path, self._uuids.service, name)
         try:
             await GLibThread.reply(
-                lambda ok, failed: self._manager(constants.LE_ADVERTISING_MANAGER_IFACE).RegisterAdvertisement(
+                lambda ok, failed: self._bluez(constants.LE_ADVERTISING_MANAGER_IFACE).RegisterAdvertisement(
                     dbus.ObjectPath(path), dbus.Dictionary({}, signature="sv"), reply_handler=ok, error_handler=failed
                 ),
                 REGISTER_TIMEOUT,
@@ -230,7 +230,7 @@ class GattServer:
         path = self._advertisement.get_path()
         try:
             await GLibThread.reply(
-                lambda ok, failed: self._manager(constants.LE_ADVERTISING_MANAGER_IFACE).UnregisterAdvertisement(
+                lambda ok, failed: self._bluez(constants.LE_ADVERTISING_MANAGER_IFACE).UnregisterAdvertisement(
                     path, reply_handler=ok, error_handler=failed
                 ),
                 REGISTER_TIMEOUT,
@@ -248,12 +248,10 @@ class GattServer:
 
         bluetoothd answers by the connection by which it hands on what is written, after that.
         """
-        bus = self._bus
-        if bus is None:
+        if not self._open:
             return
-        bluez = bus.get_object(constants.BLUEZ_SERVICE_NAME, "/", introspect=False)
         await GLibThread.reply(
-            lambda ok, failed: dbus.Interface(bluez, dbus.PEER_IFACE).Ping(reply_handler=ok, error_handler=failed),
+            lambda ok, failed: self._bluez(dbus.PEER_IFACE).Ping(reply_handler=ok, error_handler=failed),
             HEAR_OUT_TIMEOUT,
         )
 

@@ -78,7 +78,8 @@ class FakeBlueZ:
 
     async def ping(self) -> None: ...
 
-    async def disconnect(self, _: str) -> None: ...
+    async def disconnect(self, _: str) -> None:
+        await self.daemon.obey("disconnect")
 
     async def mtu_of(self, _: str) -> int:
         return 517
@@ -207,12 +208,14 @@ def test_a_node_without_our_service_is_forgotten_with_its_link(driver: Any, daem
     assert not any(call.startswith(f"forget {stranger}") for call in daemon.calls)
 
 
-def test_what_a_central_wrote_before_it_left_is_of_its_link(
-    driver: Any, daemon: Bluetoothd, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("who_ends", ["the central", "we"])
+def test_what_a_central_wrote_before_its_end_is_of_its_link(
+    driver: Any, daemon: Bluetoothd, monkeypatch: pytest.MonkeyPatch, who_ends: str
 ) -> None:
-    """Writes and the news that a central has left come by two connections to D-Bus, in any order."""
+    """Writes and the news that a central is gone come by two connections to D-Bus, in any order."""
     address, obey = "0F:0D:00:00:00:01", daemon.obey
     told: list[object] = []
+    on_its_way = [b"late"]
     driver.on_device_connected = lambda address, _: told.append("connected")
     driver.on_device_disconnected = lambda address: told.append("disconnected")
     driver.on_data_received = lambda address, frame: told.append(frame)
@@ -220,19 +223,26 @@ def test_what_a_central_wrote_before_it_left_is_of_its_link(
     def write(frame: bytes) -> None:
         driver._on_write(f"{ADAPTER}/dev_{address.replace(':', '_')}", 517, frame)
 
-    async def late(what: str) -> None:
-        await obey(what)
-        if what == "hear out":
-            write(b"late")
-
-    monkeypatch.setattr(daemon, "obey", late)
-
-    def happen() -> None:
-        write(b"early")
+    def leave() -> None:
         driver._on_device_connection(address, False)
         driver._on_device_connection(address, True)
 
-    driver._dispatcher.call_soon(happen)
+    async def late(what: str) -> None:
+        await obey(what)
+        if what == "disconnect":
+            driver._dispatcher.call_soon(leave)
+        if what == "hear out":
+            await asyncio.sleep(0.05)
+            while on_its_way:
+                write(on_its_way.pop())
+
+    monkeypatch.setattr(daemon, "obey", late)
+    driver._dispatcher.call_soon(write, b"early")
+    eventually(lambda: told)
+    if who_ends == "we":
+        driver.disconnect(address)
+    else:
+        driver._dispatcher.call_soon(leave)
     eventually(lambda: "disconnected" in told)
     driver._dispatcher.call_soon(write, b"new")
     eventually(lambda: b"new" in told)
