@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from bumble import core
+from bumble import core, hci
 from bumble.device import Connection
 from bumble.gatt_client import CharacteristicProxy
 from bumble.host import DataPacketQueue
@@ -25,6 +25,8 @@ PACKETS_PER_LINK = 12
 PACKETS_IN_ALL = 60
 #: Seconds after which a peer that takes none of its packets is given up.
 STALL_TIMEOUT = 5.0
+#: The handle of an attribute that every GATT server has (Core Spec 5.4, Vol 3, Part F, 3.2.2).
+FIRST_HANDLE = 0x0001
 #: Seconds between two looks at the queue, because bumble does not tell when a lost link leaves it.
 FLOW_POLL = 0.25
 
@@ -50,7 +52,7 @@ class BumbleLink(Link):
         assert (self.peer_rx is not None) == (self.role is Role.CENTRAL)
 
 
-@contextmanager
+@contextlib.contextmanager
 def link_errors(what: str) -> Iterator[None]:
     """Turn what bumble raises about a connection into `LinkError`."""
     try:
@@ -131,6 +133,19 @@ async def _flow(queue: DataPacketQueue) -> None:
         await asyncio.wait((flow,), timeout=FLOW_POLL)
     finally:
         queue.remove_listener("flow", on_flow)
+
+
+async def part(connection: Connection, timeout: float) -> None:
+    """End a connection when the peer has taken what we wrote; `timeout` seconds for its answer, and for the end.
+
+    Else that is lost, and a bluetoothd of version 5.66 that has just begun to read it ends: it finds nobody to whom it
+    could ascribe it (seen).
+    """
+    if connection.role == hci.Role.CENTRAL:
+        with contextlib.suppress(LinkError), link_errors("parting"):
+            answer = unless_lost(connection, connection.gatt_client.read_value(FIRST_HANDLE, no_long_read=True))
+            await asyncio.wait_for(answer, timeout)
+    await disconnect(connection, timeout)
 
 
 async def disconnect(connection: Connection, timeout: float) -> None:

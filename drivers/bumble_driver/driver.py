@@ -34,7 +34,7 @@ from ble_driver import (
 )
 
 from .central import ABANDON_TIMEOUT, Initiator, set_up
-from .connection import BumbleLink, disconnect, link_errors, lives, room_to_send, unless_lost
+from .connection import BumbleLink, disconnect, link_errors, lives, part, room_to_send, unless_lost
 from .peripheral import (
     UNHEARD_TIMEOUT,
     GattService,
@@ -151,7 +151,7 @@ class BumbleDriver(BaseDriver[BumbleLink]):
             await self._passes.stop()
             if device is not None and transport is not None and not transport.source.terminated.done():
                 # Peers would notice only after the supervision timeout: so part from them.
-                partings = [disconnect(connection, LEAVE_TIMEOUT) for connection in device.connections.values()]
+                partings = [part(connection, LEAVE_TIMEOUT) for connection in device.connections.values()]
                 await asyncio.gather(*partings, return_exceptions=True)
         finally:
             if transport is not None:
@@ -328,7 +328,7 @@ class BumbleDriver(BaseDriver[BumbleLink]):
                 await device.notify_subscriber(connection, self._service.tx, frame)
 
     async def _close_link(self, link: BumbleLink) -> None:
-        await disconnect(link.connection, ABANDON_TIMEOUT)
+        await part(link.connection, LEAVE_TIMEOUT)
 
 
 def _split(address: hci.Address) -> tuple[str, AddressType]:

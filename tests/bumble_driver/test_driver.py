@@ -33,7 +33,7 @@ from ble_testing.contract import UUIDS, Node
 from drivers.bumble_driver import BumbleDriver
 from drivers.bumble_driver.central import Initiator
 from drivers.bumble_driver.peripheral import GattService, advertising_data
-from drivers.bumble_driver.radio import RadioServer
+from drivers.bumble_driver.radio import Air, RadioServer
 from tests.contract.bumble_rig import BumbleRig
 from tests.reticulum.processes import running, wait_for
 
@@ -134,6 +134,23 @@ def test_a_peer_that_listens_no_more_holds_up_nobody_and_is_given_up(rig: Bumble
             rig.wait(lambda: hub.driver.connected_peers == [other.address], timeout=20)
         finally:
             os.kill(sleepy.events("ready")[0]["pid"], signal.SIGCONT)
+
+
+@pytest.mark.parametrize("leave", ["disconnect", "stop"])
+def test_what_a_central_wrote_arrives_before_it_leaves(rig: BumbleRig, leave: str) -> None:
+    rig._server.air = Air(bit_rate=100_000)
+    alice, bob = rig.node(), rig.node()
+    rig.link(alice, bob)
+    frames = [bytes([number]) * 500 for number in range(7)]
+    alice.driver.send_frames([bob.address], frames)
+    link = alice.driver._links[bob.address]  # type: ignore[attr-defined]
+    rig.wait(lambda: link.unacknowledged == len(frames) - 1 and not link.queue.draining)
+    if leave == "stop":
+        alice.driver.stop()
+    else:
+        alice.driver.disconnect(bob.address)
+    rig.wait(lambda: bob.of("disconnected"))
+    assert bob.data(alice.address) == frames
 
 
 def test_a_central_that_says_nothing_is_ended(rig: BumbleRig, monkeypatch: pytest.MonkeyPatch) -> None:
