@@ -138,8 +138,8 @@ async def _flow(queue: DataPacketQueue) -> None:
 async def part(connection: Connection, timeout: float) -> None:
     """End a connection when the peer has taken what we wrote; `timeout` seconds for its answer, and for the end.
 
-    Else that is lost, and a bluetoothd of version 5.66 that has just begun to read it ends: it finds nobody to whom it
-    could ascribe it (seen).
+    Else that is lost; and a bluetoothd of version 5.66 was seen to abort, while a link broke with writes on their way
+    to it, because it could not tell any more whose they were.
     """
     if connection.role == hci.Role.CENTRAL:
         with contextlib.suppress(LinkError), link_errors("parting"):
