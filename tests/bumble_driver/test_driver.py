@@ -143,7 +143,8 @@ def test_what_a_central_wrote_arrives_before_it_leaves(rig: BumbleRig, leave: st
     rig.link(alice, bob)
     frames = [bytes([number]) * 500 for number in range(7)]
     alice.driver.send_frames([bob.address], frames)
-    link = alice.driver._links[bob.address]  # type: ignore[attr-defined]
+    assert isinstance(alice.driver, BumbleDriver)
+    link = alice.driver._links[bob.address]
     rig.wait(lambda: link.unacknowledged == len(frames) - 1 and not link.queue.draining)
     if leave == "stop":
         alice.driver.stop()
